@@ -1,0 +1,217 @@
+"""Every parameter of a run: typed, with its unit, range and help, one frozen model a stage.
+
+This is the only list of parameters. The notebooks' parameter cells, the command line and the run
+folders hold values of it; a wrong name or value is refused here, before anything is computed.
+"""
+
+import hashlib
+import json
+from difflib import get_close_matches
+
+import numpy as np
+from pydantic import ValidationError, model_validator
+
+from imtools.experiment.stages import (
+    CountsStage,
+    DataStage,
+    EvaluationStage,
+    HalosStage,
+    LuminosityStage,
+    NetworkStage,
+    ObservingStage,
+    PreprocessingStage,
+    Stage,
+    SurveyStage,
+    TrainingStage,
+)
+from imtools.survey import Survey
+
+PRESETS = {
+    "tiny": {
+        "field_size": 0.35, "n_pix": 64, "n_chan": 20, "pool_freq": 2,
+        "n_train": 2, "n_validation": 1, "n_test": 1, "n_draws": 4, "n_workers": 1,
+        "dropout": 0.0, "width": 32,
+        "batch_size": 4, "epochs": 4, "n_bootstrap": 50,
+    },
+    "quick": {
+        "n_train": 32, "n_validation": 4, "n_test": 8, "n_draws": 16,
+        "dropout": 0.0, "width": 64,
+        "batch_size": 32, "epochs": 200, "patience": 50,
+    },
+    "paper": {
+        "n_train": 117, "n_validation": 12, "n_test": 32, "n_draws": 36, "n_workers": 8,
+        "architecture": "notes_cnn", "transform": "log10",
+        "batch_size": 40, "steps_per_epoch": 100, "epochs": 100, "patience": 100,
+        "n_bootstrap": 1000,
+    },
+}  # fmt: skip
+
+
+class Experiment(Stage):
+    """All parameters of a run, one model a stage; every name is unique across the stages.
+
+    Examples
+    --------
+    >>> experiment = Experiment.from_preset("tiny", sigma_noise=11.0)
+    >>> experiment.observing.sigma_noise
+    11.0
+    >>> experiment.pooled_shape
+    (10, 16, 16)
+    >>> Experiment.from_preset("tiny", sigma_nose=11.0)
+    Traceback (most recent call last):
+    ...
+    ValueError: Experiment: unknown parameter 'sigma_nose'; did you mean 'sigma_noise'?
+    """
+
+    survey: SurveyStage = SurveyStage()
+    halos: HalosStage = HalosStage()
+    luminosity: LuminosityStage = LuminosityStage()
+    observing: ObservingStage = ObservingStage()
+    preprocessing: PreprocessingStage = PreprocessingStage()
+    data: DataStage = DataStage()
+    counts: CountsStage = CountsStage()
+    network: NetworkStage = NetworkStage()
+    training: TrainingStage = TrainingStage()
+    evaluation: EvaluationStage = EvaluationStage()
+
+    @model_validator(mode="after")
+    def _check_together(self):
+        self.survey_object()  # the band, against the rest frequency of the line
+        if not self.counts.log_l_min < self.counts.log_l_max:
+            msg = (
+                f"log_l_min is {self.counts.log_l_min} and log_l_max {self.counts.log_l_max}, "
+                "expected log_l_min below log_l_max"
+            )
+            raise ValueError(msg)
+        for pool, size in (("pool_freq", "n_chan"), ("pool_dec", "n_pix"), ("pool_ra", "n_pix")):
+            by, of = getattr(self.preprocessing, pool), getattr(self.survey, size)
+            if of % by:
+                msg = f"{pool} is {by}, expected a divisor of {size} = {of}"
+                raise ValueError(msg)
+        if self.observing.sigma_noise > 0 and self.preprocessing.transform == "log10":
+            msg = (
+                f"transform is 'log10' and sigma_noise {self.observing.sigma_noise} uK, but noise "
+                "makes voxels negative; use transform 'asinh' or 'log_modulus'"
+            )
+            raise ValueError(msg)
+        n_maps = self.data.n_train * self.data.n_draws
+        if self.training.batch_size > n_maps:
+            msg = (
+                f"batch_size is {self.training.batch_size}, expected at most the {n_maps} training "
+                "maps (n_train x n_draws), since a short batch is never drawn"
+            )
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def from_preset(cls, preset, **changes):
+        """Return the experiment of a preset, with some parameters changed by name.
+
+        Parameters
+        ----------
+        preset : {"tiny", "quick", "paper"}
+            Sizes: seconds for tests, minutes on two cores, or a GPU's work.
+        **changes
+            Parameters by name, of any stage.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown (the nearest is named), or a value has the wrong type or range.
+        """
+        if preset not in PRESETS:
+            msg = f"Experiment: preset is {preset!r}, expected one of {', '.join(PRESETS)}"
+            raise ValueError(msg)
+        return cls.from_flat(PRESETS[preset] | changes)
+
+    @classmethod
+    def from_flat(cls, values):
+        """Return the experiment with the parameters in `values` (a dict), others at default."""
+        stages = {name: {} for name in cls.model_fields}
+        for name, value in values.items():
+            plain = value.item() if isinstance(value, np.generic) else value
+            stages[FIELD_STAGE[check_name(name)]][name] = plain
+        try:
+            return cls.model_validate(stages)
+        except ValidationError as error:
+            msg = "Experiment: " + "; ".join(_in_words(e) for e in error.errors())
+            raise ValueError(msg) from None
+
+    def replace(self, **changes):
+        """Return the experiment with some parameters changed, by name."""
+        return self.from_flat(self.flat() | changes)
+
+    def flat(self):
+        """Return every parameter as one dict, name to value."""
+        return {name: v for stage in self.model_dump().values() for name, v in stage.items()}
+
+    def to_json(self):
+        """Return all parameters as JSON text, stage by stage."""
+        return json.dumps(self.model_dump(), indent=2)
+
+    @classmethod
+    def from_json(cls, text):
+        """Return the experiment that `to_json` wrote; a parameter left out is an error."""
+        stages = json.loads(text)
+        if not isinstance(stages, dict) or not all(isinstance(s, dict) for s in stages.values()):
+            msg = "Experiment.from_json: expected one JSON object a stage; see Experiment.to_json"
+            raise ValueError(msg)
+        flat = {k: v for stage in stages.values() for k, v in stage.items()}
+        missing = sorted(FIELD_STAGE.keys() - flat.keys())
+        if missing:
+            msg = f"Experiment.from_json: {', '.join(missing)} missing; add the values"
+            raise ValueError(msg)
+        return cls.from_flat(flat)
+
+    def survey_object(self):
+        """Return the `Survey` of this experiment, before pooling."""
+        return Survey(**self.survey.model_dump())
+
+    @property
+    def pooled_shape(self):
+        """Shape of a pooled cube, for dims ("freq", "dec", "ra")."""
+        survey, pool = self.survey, self.preprocessing
+        return (
+            survey.n_chan // pool.pool_freq,
+            survey.n_pix // pool.pool_dec,
+            survey.n_pix // pool.pool_ra,
+        )
+
+    @property
+    def l_edges(self):
+        """Edges of the luminosity function's bins [Lsun], shape (n_bins + 1,)."""
+        return np.logspace(self.counts.log_l_min, self.counts.log_l_max, self.counts.n_bins + 1)
+
+    def data_key(self):
+        """Return a short hash of what determines the data set: no noise, network or workers."""
+        stages = self.model_dump(
+            include={"survey", "halos", "luminosity", "preprocessing", "data", "counts"},
+            exclude={"preprocessing": {"transform"}, "data": {"n_workers"}, "counts": {"floor"}},
+        )
+        return hashlib.sha256(json.dumps(stages, sort_keys=True).encode()).hexdigest()[:12]
+
+
+FIELD_STAGE = {
+    name: stage
+    for stage, info in Experiment.model_fields.items()
+    for name in info.annotation.model_fields
+}
+
+
+def check_name(name):
+    """Return `name` if it is a parameter, else raise, naming the nearest one."""
+    if name not in FIELD_STAGE:
+        near = get_close_matches(name, FIELD_STAGE, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected among {', '.join(FIELD_STAGE)}"
+        msg = f"Experiment: unknown parameter {name!r}; {hint}"
+        raise ValueError(msg)
+    return name
+
+
+def _in_words(error):
+    """Return one pydantic error as words: what it got, what it expected."""
+    message = error["msg"].removeprefix("Value error, ")
+    if len(error["loc"]) < 2:  # a check across stages says it all
+        return message
+    expected = message.replace("Input should be", "expected")
+    return f"{error['loc'][-1]} is {error['input']!r}, {expected}"

@@ -1,0 +1,120 @@
+import json
+
+import numpy as np
+import pytest
+
+from imtools.experiment import FIELD_STAGE, PRESETS, Experiment
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_come_back_from_json_unchanged(preset):
+    experiment = Experiment.from_preset(preset)
+    assert Experiment.from_json(experiment.to_json()) == experiment
+    assert Experiment.from_flat(experiment.flat()) == experiment
+
+
+def test_presets_have_the_sizes_of_the_design():
+    quick, paper = Experiment.from_preset("quick"), Experiment.from_preset("paper")
+    assert quick.survey_object().shape == paper.survey_object().shape == (100, 256, 256)
+    assert quick.pooled_shape == (10, 64, 64)
+    assert (quick.data.n_train, quick.data.n_validation, quick.data.n_test) == (32, 4, 8)
+    assert (paper.data.n_train, paper.data.n_draws) == (117, 36)
+    assert (paper.training.batch_size, paper.training.steps_per_epoch) == (40, 100)
+
+
+def test_names_are_unique_across_the_stages():
+    experiment = Experiment.from_preset("tiny")
+    n_fields = sum(len(stage) for stage in experiment.model_dump().values())
+    assert len(FIELD_STAGE) == len(experiment.flat()) == n_fields
+
+
+@pytest.mark.parametrize("name", FIELD_STAGE)
+def test_every_parameter_has_help_and_a_unit(name):
+    stage = Experiment.model_fields[FIELD_STAGE[name]].annotation
+    field = stage.model_fields[name]
+    assert field.description
+    assert field.json_schema_extra["unit"]
+
+
+def test_an_unknown_parameter_names_the_nearest():  # B18
+    with pytest.raises(ValueError, match="'learning_rat'; did you mean 'learning_rate'"):
+        Experiment.from_preset("tiny", learning_rat=1e-3)
+    text = Experiment.from_preset("tiny").to_json().replace('"n_pix"', '"n_pixs"')
+    with pytest.raises(ValueError, match="n_pix"):
+        Experiment.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"n_pix": 0}, "n_pix is 0, expected greater than or equal to 1"),
+        ({"n_pix": "64"}, "n_pix is '64', expected a valid integer"),
+        ({"n_pix": 64.0}, "n_pix is 64.0, expected a valid integer"),
+        ({"epochs": True}, "epochs is True"),
+        ({"sigma_noise": float("nan")}, "sigma_noise is nan, expected a finite number"),
+        ({"dropout": 1.0}, "dropout is 1.0, expected less than 1"),
+        ({"n_dims": 4}, "n_dims is 4, expected 2 or 3"),
+        ({"pool_how": "max"}, "pool_how is 'max', expected 'mean' or 'sum'"),
+        ({"log_l_min": 7.0}, "expected log_l_min below log_l_max"),
+        ({"nu_min": 34.0}, "put nu_min below nu_max"),
+        ({"nu_max": 116.0}, "rest frequency"),
+        ({"pool_ra": 5}, "pool_ra is 5, expected a divisor of n_pix = 64"),
+        ({"pool_freq": 3}, "pool_freq is 3, expected a divisor of n_chan = 20"),
+        ({"sigma_noise": 1.0, "transform": "log10"}, "use transform 'asinh'"),
+        ({"batch_size": 9}, "batch_size is 9, expected at most the 8 training maps"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(changes, match):  # B19
+    with pytest.raises(ValueError, match=match) as caught:
+        Experiment.from_preset("tiny", **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="expected one of tiny, quick, paper"):
+        Experiment.from_preset("huge")
+
+
+def test_numpy_scalars_are_taken_as_plain_numbers():
+    experiment = Experiment.from_preset("tiny", seed=np.int64(3), sigma_noise=np.float32(2))
+    assert type(experiment.data.seed) is int
+    assert type(experiment.observing.sigma_noise) is float
+
+
+def test_an_experiment_does_not_change():
+    experiment = Experiment.from_preset("tiny")
+    with pytest.raises(ValueError, match="frozen"):
+        experiment.data.seed = 1
+    assert experiment.replace(seed=1).data.seed == 1
+    assert experiment.data.seed == 0
+
+
+def test_l_edges_are_the_default_bins():
+    edges = Experiment.from_preset("quick").l_edges
+    np.testing.assert_allclose(edges, np.logspace(3.5, 7, 50), rtol=1e-12)  # float64 arithmetic
+
+
+def test_data_key_follows_what_is_stored_and_nothing_else():
+    experiment = Experiment.from_preset("tiny")
+    key = experiment.data_key()
+    for name, value in {
+        "sigma_noise": 5.0, "architecture": "notes_cnn", "epochs": 9, "n_workers": 2,
+        "transform": "log_modulus", "floor": 1.0, "n_bootstrap": 9,
+    }.items():  # fmt: skip
+        assert experiment.replace(**{name: value}).data_key() == key, name
+    for name, value in {
+        "seed": 1, "n_chan": 40, "m_min": 1e11, "prior": "strong", "pool_ra": 8, "n_train": 3,
+        "n_draws": 5, "augment": False, "n_bins": 10, "pool_how": "mean",
+    }.items():  # fmt: skip
+        assert experiment.replace(**{name: value}).data_key() != key, name
+
+
+@pytest.mark.parametrize("missing", ["seed", "n_pix"])
+def test_a_parameter_missing_from_json_is_an_error(missing):
+    stages = json.loads(Experiment.from_preset("tiny").to_json())
+    del stages[FIELD_STAGE[missing]][missing]
+    with pytest.raises(ValueError, match=f"{missing} missing"):
+        Experiment.from_json(json.dumps(stages))
+    with pytest.raises(ValueError, match="one JSON object a stage"):
+        Experiment.from_json("[1]")
