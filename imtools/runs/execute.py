@@ -1,0 +1,72 @@
+"""Execute one notebook with papermill: the program that `runs.run_notebook` starts.
+
+It is run as a file, with the path of a JSON job as its argument, and writes how the notebook ended
+to the job's ``outcome``; where that file is missing, this program itself was killed.
+"""
+
+import json
+import logging
+import re
+import sys
+from pathlib import Path
+
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from papermill.iorw import LocalHandler, papermill_io
+from traitlets.config import Config
+
+from imtools.run_folder.files import write_text
+
+ATOMIC = "atomic:"  # paths that begin so are written whole or not at all
+
+
+class AtomicHandler(LocalHandler):
+    """Write a notebook whole or not at all; papermill's own handler writes in place."""
+
+    def write(self, buf, path):
+        """Write the text `buf` to `path`."""
+        write_text(buf, path.removeprefix(ATOMIC), overwrite=True)
+
+
+def execute(job):
+    """Execute the notebook of `job` (a dict) and return how it ended, as a dict."""
+    try:
+        papermill.execute_notebook(
+            job["notebook"],
+            ATOMIC + _without_format(job["output"]),
+            parameters=job["parameters"],
+            cwd=job["cwd"],
+            progress_bar=job["progress"],
+            stdout_file=sys.stdout if job["progress"] else None,
+            stderr_file=sys.stderr if job["progress"] else None,
+            config=Config({"KernelManager": {"transport": job["transport"]}}),
+        )
+    except PapermillExecutionError as error:
+        trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+        reason = f"{error.ename}: {error.evalue}".splitlines()[0]
+        return {"state": "failed", "reason": reason, "traceback": trace}
+    except DeadKernelError:
+        return {"state": "lost", "reason": "the kernel was killed, or ran out of memory"}
+    except Exception as error:  # a full disk, a kernel that does not start: said in one line
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return {"state": "failed", "reason": reason}
+    return {"state": "done", "reason": ""}
+
+
+def _without_format(path):
+    """Return `path` such that papermill, which formats it, sees it unchanged."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def main():
+    """Do the job that the program's argument names."""
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    papermill_io.register(ATOMIC, AtomicHandler())
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    job["notebook"] = _without_format(job["notebook"])
+    write_text(json.dumps(execute(job)), job["outcome"])
+
+
+if __name__ == "__main__":
+    main()

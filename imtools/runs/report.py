@@ -1,0 +1,44 @@
+"""A run as a page that a person opens: text and figures, without the code."""
+
+import html
+import json
+from pathlib import Path
+
+from imtools.run_folder import read_json, write_text
+
+
+def write_report(run_dir):
+    """Write ``report.html`` from the executed notebook of a run and return its path.
+
+    The code is left out: it stands in ``notebook.ipynb`` beside it. After the title stands what was
+    run, with which parameters, and how it ended. Figures show without a network.
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    run_dir = Path(run_dir)
+    notebook = nbformat.read(run_dir / "notebook.ipynb", as_version=4)
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(_summary(run_dir)))
+    exporter = HTMLExporter(
+        exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    exporter.require_js_url = ""  # widgets need it, figures do not, and it lies on the network
+    text, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": run_dir.name}})
+    write_text(text, run_dir / "report.html", overwrite=True)
+    return run_dir / "report.html"
+
+
+def _summary(run_dir):
+    """Return what was run and how it ended, as an HTML table."""
+    status = read_json(run_dir / "status.json")
+    rows = {
+        "run": run_dir.name,
+        "notebook": status["notebook"],
+        "preset": status["preset"],
+        "parameters": json.dumps(status["parameters"]),
+        "state": status["state"] + (f": {status['reason']}" if status["reason"] else ""),
+        "took": f"{status['seconds']:.0f} s",
+        "device": read_json(run_dir / "environment.json")["device"],
+    }
+    cells = (f"<tr><th>{k}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
+    return f"<table>{''.join(cells)}</table>"

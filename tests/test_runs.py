@@ -1,0 +1,325 @@
+import json
+import os
+import time
+
+import nbformat
+import psutil
+import pytest
+
+from imtools import runs
+from imtools.experiment import PRESETS, Experiment
+from imtools.run_folder import read_json, write_status
+from imtools.runs import list_runs, run_notebook
+from imtools.runs.parameters import from_text, parameters_cell, plan, read_notebook
+
+CELL = """\
+preset = "tiny"  # tiny, quick or paper
+seed = 0  # integer, seeds every random draw
+threshold = 2.5  # a number of this notebook alone
+run_dir = "."  # folder for everything this notebook writes
+changes = "{}"  # other experiment fields, JSON
+"""
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """Return a function that writes a small notebook with the given code cells."""
+
+    def write(*sources, cell=CELL):
+        cells = [nbformat.v4.new_markdown_cell("# A small run")]
+        cells.append(nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]}))
+        cells += [nbformat.v4.new_code_cell(source) for source in sources]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        node = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        path = tmp_path / "small.ipynb"
+        nbformat.write(node, path)
+        return path
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMTOOLS_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def is_running(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+# --- what is checked before a kernel starts
+
+
+def test_the_plan_is_what_the_notebook_will_make(notebook):
+    content = read_notebook(notebook())
+    given = {"seed": 3, "threshold": 4, "epochs": 2, "sigma_noise": 11.0}
+    experiment, injected = plan(content, preset="tiny", parameters=given)
+    assert experiment == Experiment.from_preset("tiny", seed=3, epochs=2, sigma_noise=11.0)
+    assert injected["preset"] == "tiny"
+    assert (injected["seed"], injected["threshold"]) == (3, 4)
+    assert json.loads(injected["changes"]) == {"epochs": 2, "sigma_noise": 11.0}
+    assert given == {"seed": 3, "threshold": 4, "epochs": 2, "sigma_noise": 11.0}
+
+
+def test_the_plan_keeps_the_defaults_of_the_notebook(notebook):
+    cell = 'preset = "tiny"\nsigma_noise = 5.0\nrun_dir = "."\nchanges = \'{"epochs": 3}\'\n'
+    content = read_notebook(notebook(cell=cell))
+    experiment, injected = plan(content)
+    assert (experiment.observing.sigma_noise, experiment.training.epochs) == (5.0, 3)
+    assert injected == {}
+    experiment, injected = plan(content, parameters={"patience": 2, "changes": '{"width": 8}'})
+    assert json.loads(injected["changes"]) == {"epochs": 3, "patience": 2, "width": 8}
+    assert (experiment.training.epochs, experiment.network.width) == (3, 8)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"sed": 1}, "no parameter 'sed'; did you mean 'seed'"),
+        ({"learning_rat": 1e-3}, "did you mean 'learning_rate'"),
+        ({"treshold": 1.0}, "did you mean 'threshold'"),
+        ({"qqqq": 1}, "expected among seed, threshold"),
+        ({"seed": 1.5}, "seed is 1.5, expected int"),
+        ({"threshold": "high"}, "threshold is 'high', expected float"),
+        ({"epochs": 0}, "epochs is 0, expected greater"),
+        ({"n_pix": 63}, "expected a divisor of n_pix = 63"),
+        ({"changes": '{"epoch": 1}'}, "did you mean 'epochs'"),
+        ({"changes": "epochs=1"}, "no JSON object"),
+        ({"run_dir": "x"}, "use the option --run-dir"),
+        ({"preset": "tiny"}, "use the option --preset"),
+        ({"luminosity_model": "li2061"}, "li2016"),
+        ({"architecture": "histogramm"}, "expected one of"),
+    ],
+)
+def test_a_wrong_parameter_starts_no_kernel(notebook, data, parameters, match):  # B18, B19
+    path = notebook("raise RuntimeError")
+    with pytest.raises(ValueError, match=match) as caught:
+        run_notebook(path, preset="tiny", parameters=parameters)
+    assert "\n" not in str(caught.value)
+    assert not data.exists()
+
+
+def test_a_notebook_without_changes_refuses_what_it_cannot_take(notebook):
+    content = read_notebook(notebook(cell='run_dir = "."\n'))
+    with pytest.raises(ValueError, match="no parameter 'changes'"):
+        plan(content, parameters={"epochs": 3})
+    with pytest.raises(ValueError, match="no parameter 'preset'"):
+        plan(content, preset="tiny")
+
+
+@pytest.mark.parametrize(
+    "cell", ["a = 1 + b\n", "a, b = 1, 2\n", "import os\n", "a = b = 1\n", "a = = 1\n"]
+)
+def test_a_parameters_cell_holds_literals_only(notebook, cell):
+    with pytest.raises(ValueError, match="a line other than 'name = literal'"):
+        parameters_cell(read_notebook(notebook(cell=cell)))
+
+
+def test_what_is_no_notebook_is_one_line(notebook, tmp_path):  # B14
+    path = notebook()
+    content = read_notebook(path)
+    content["cells"].pop(1)
+    with pytest.raises(ValueError, match="0 cells tagged 'parameters'"):
+        parameters_cell(content)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"small\.ipynb is no JSON"):
+        run_notebook(path)
+    path.write_text("[1, 2]")
+    with pytest.raises(ValueError, match="is no notebook"):
+        run_notebook(path)
+    with pytest.raises(FileNotFoundError, match=r"missing\.ipynb does not exist"):
+        run_notebook(tmp_path / "missing.ipynb")
+    with pytest.raises(ValueError, match=r"expected a path that ends in \.ipynb"):
+        run_notebook(tmp_path / "small.py")
+
+
+def test_text_of_the_command_line_becomes_values():
+    texts = ["3", "3.0", "1e-3", "true", "False", "adam", "null", "data/a.txt"]
+    assert [from_text(t) for t in texts] == [3, 3.0, 1e-3, True, False, "adam", None, "data/a.txt"]
+    assert type(from_text("3")) is int
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_presets_name_known_architectures(preset):
+    from imtools.networks import ARCHITECTURES
+
+    assert Experiment.from_preset(preset).network.architecture in ARCHITECTURES
+
+
+# --- what a run leaves behind
+
+
+WORK = """
+import json, os
+from pathlib import Path
+print("step one of", seed)
+Path(run_dir, "result.json").write_text(json.dumps([preset, seed, threshold, changes, os.getcwd()]))
+"""
+
+
+def test_a_run_leaves_a_folder_that_tells_it_all(notebook, data, tmp_path, capfd):
+    path = notebook(WORK)
+    before = path.read_bytes()
+    run = run_notebook(
+        path, preset="tiny", parameters={"seed": 7, "epochs": 2}, progress=True, timeout=60
+    )
+    assert run.state == "done"
+    assert run.folder.parent == data / "runs"
+    result = json.loads((run.folder / "result.json").read_text())
+    assert result == ["tiny", 7, 2.5, '{"epochs": 2}', str(tmp_path)]
+    experiment = Experiment.from_json((run.folder / "experiment.json").read_text())
+    assert experiment == Experiment.from_preset("tiny", seed=7, epochs=2)
+    status = read_json(run.folder / "status.json")
+    assert (status["state"], status["notebook"]) == ("done", "small.ipynb")
+    assert status["parameters"] == {"seed": 7, "epochs": 2}
+    assert read_json(run.folder / "environment.json")["packages"]["numpy"]
+    nbformat.validate(nbformat.read(run.folder / "notebook.ipynb", as_version=4))
+    report = (run.folder / "report.html").read_text()
+    assert "A small run" in report
+    assert "step one of 7" in report
+    assert "write_text" not in report  # no code
+    assert "step one of 7" in capfd.readouterr().out  # seen in the terminal
+    assert path.read_bytes() == before
+    assert not [p for p in run.folder.iterdir() if p.name.startswith(".")]  # no lock, no remains
+    table = list_runs()
+    assert table.loc[run.folder.name, "state"] == "done"
+    assert table.loc[run.folder.name, "parameters"] == "seed=7 epochs=2"
+
+
+def test_the_same_run_is_not_done_again(notebook, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "PACKAGE", tmp_path / "package")
+    (tmp_path / "package").mkdir()
+    path = notebook("import os; print(os.getpid())")
+    first = run_notebook(path, preset="tiny", timeout=60)
+    again = run_notebook(path, preset="tiny", reuse=True)
+    assert again.reused
+    assert again.folder == first.folder
+    assert len(list_runs()) == 1  # no kernel, no folder
+    (tmp_path / "package" / "painting.py").write_text("brighter = 1")
+    assert not run_notebook(path, preset="tiny", reuse=True, timeout=60).reused
+    path = notebook("print('another notebook')")
+    other = run_notebook(path, preset="tiny", reuse=True, timeout=60)
+    assert not other.reused
+    assert other.folder != first.folder
+
+
+def test_a_run_folder_with_files_is_refused(notebook, tmp_path):  # B22
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "precious.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="mine holds files"):
+        run_notebook(notebook(), run_dir=folder)
+    assert [p.name for p in folder.iterdir()] == ["precious.txt"]
+
+
+def test_a_cell_that_raises_is_a_failure_that_keeps_what_came_before(notebook):  # F13
+    path = notebook(WORK, "def halo(): raise ArithmeticError('no <light>')\nhalo()", "never = 1")
+    run = run_notebook(path, timeout=60)
+    assert run.state == "failed"
+    assert run.reason == "ArithmeticError: no <light>"
+    assert "in halo()" in run.traceback
+    assert "\x1b" not in run.traceback
+    assert (run.folder / "result.json").exists()
+    status = read_json(run.folder / "status.json")
+    assert (status["state"], status["traceback"]) == ("failed", run.traceback)
+    executed = nbformat.read(run.folder / "notebook.ipynb", as_version=4)
+    assert "step one of 0" in str([c.get("outputs") for c in executed.cells])
+    report = (run.folder / "report.html").read_text()
+    assert "failed: ArithmeticError: no &lt;light&gt;" in report
+
+
+HANG = """
+import os, time
+from pathlib import Path
+Path(run_dir, "pid").write_text(str(os.getpid()))
+while True:
+    try:
+        time.sleep(100)
+    except KeyboardInterrupt:
+        pass
+"""
+
+
+def test_a_cell_that_hangs_times_out_and_its_kernel_is_gone(notebook):  # F14
+    begun = time.monotonic()
+    run = run_notebook(notebook(HANG), timeout=8)
+    assert time.monotonic() - begun < 40
+    assert run.state == "failed"
+    assert run.reason == "timeout: stopped after 8 s"
+    assert not is_running(int((run.folder / "pid").read_text()))
+    nbformat.validate(nbformat.read(run.folder / "notebook.ipynb", as_version=4))
+    assert read_json(run.folder / "status.json")["state"] == "failed"
+
+
+def test_a_run_whose_kernel_is_killed_is_lost(notebook):
+    kill = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    run = run_notebook(notebook(WORK, kill, "print('never')"), timeout=60)
+    assert run.state == "lost"
+    assert "kernel was killed" in run.reason
+    assert (run.folder / "result.json").exists()
+    nbformat.validate(nbformat.read(run.folder / "notebook.ipynb", as_version=4))
+
+
+def test_a_run_whose_papermill_is_killed_is_lost(notebook):
+    kill = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nimport time; time.sleep(3)"
+    run = run_notebook(notebook(kill), timeout=60)
+    assert run.state == "lost"
+    assert "ended with status -9" in run.reason
+
+
+FILL = """
+import os, resource
+resource.prlimit(os.getppid(), resource.RLIMIT_FSIZE, (20_000, 20_000))
+print("x" * 30_000)
+"""
+
+
+def test_a_full_disk_is_a_failure_that_leaves_a_whole_notebook(notebook):  # F6
+    run = run_notebook(notebook(WORK, FILL), timeout=60)
+    assert run.state == "failed"
+    assert "File too large" in run.reason
+    executed = nbformat.read(run.folder / "notebook.ipynb", as_version=4)
+    assert "step one of 0" in str([c.get("outputs") for c in executed.cells])
+    assert not list(run.folder.glob(".tmp-*"))
+
+
+@pytest.mark.parametrize("home", [None, "/dev/null/home"])
+def test_a_home_that_is_missing_or_read_only_does_no_harm(notebook, monkeypatch, home):  # F21
+    if home is None:
+        monkeypatch.delenv("HOME")
+    else:
+        monkeypatch.setenv("HOME", home)  # not even the superuser can write there
+    run = run_notebook(notebook("import matplotlib.pyplot\nprint('ran')"), timeout=120)
+    assert run.state == "done", run.reason
+    assert "ran" in (run.folder / "report.html").read_text()
+
+
+def test_the_kernel_does_not_read_the_start_up_files_of_the_home(notebook, monkeypatch, tmp_path):
+    startup = tmp_path / "home" / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("surprise = 1")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    run = run_notebook(notebook("assert 'surprise' not in globals()"), timeout=60)
+    assert run.state == "done", run.reason
+
+
+# --- the table
+
+
+def test_list_runs_shows_damaged_and_lost_runs(data):
+    assert list_runs().empty
+    for name, text in {"a": "{", "b": None}.items():
+        folder = data / "runs" / name
+        folder.mkdir(parents=True)
+        if text:
+            (folder / "status.json").write_text(text)
+        else:
+            write_status(folder, "running", preset="tiny")
+    status = read_json(data / "runs" / "b" / "status.json")
+    status["process"] = {"host": os.uname().nodename, "pid": 2**22 + 1, "started": 0.0}
+    (data / "runs" / "b" / "status.json").write_text(json.dumps(status))
+    table = list_runs()
+    assert list(table["state"]) == ["unknown", "lost"]
+    assert "is no JSON" in table.loc["a", "reason"]
