@@ -1,0 +1,41 @@
+# Each target starts from a bare checkout: it builds .venv from the pins of constraints.txt first.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint lab bench
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
+
+install: $(STAMP)  ## build .venv
+
+# uv takes half a minute; where it cannot be had, pip does the same in some minutes
+$(STAMP): constraints.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@if $(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep '^uv==' constraints.txt)" \
+		&& $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --compile-bytecode -r constraints.txt \
+		&& $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	then echo "installed with uv"; \
+	else echo "uv failed; installing with pip" \
+		&& $(BIN)/python -m pip install --disable-pip-version-check --no-deps -r constraints.txt \
+		&& $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	touch $@
+
+demo: $(STAMP)  ## the main job: simulate, train, score; about 10 minutes on 2 cores
+	$(BIN)/imtools run notebooks/04_train.ipynb --preset quick --reuse
+
+test: lint  ## every check: lint, unit tests, doctests, notebooks at tiny
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMP)  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: $(STAMP)  ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+bench: $(STAMP)  ## time the painting
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
