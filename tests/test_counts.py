@@ -182,7 +182,7 @@ def test_quoted_bins_lie_nearest_where_no_edge_is():
     for x in (3.01, 4.02, 5.551, 6.99):
         nearest = np.sort(np.argsort(np.abs(centres - x))[:2])
         npt.assert_array_equal(counts.quoted_bins(edges, x), nearest)
-    assert counts.quoted_bins([1.0, 2.0, 3.0, 4.0], 2.5) == (0, 1)  # a tie: the fainter pair
+    assert counts.quoted_bins([0.0, 0.1, 0.3, 0.4], 0.2) == (0, 1)  # a tie: the fainter pair
     assert counts.quoted_bins([1.0, 2.0, 3.0], 3.0 + 1e-12) == (0, 1)
     with pytest.raises(ValueError, match=r"x is 7\.5 and 60 bins"):
         counts.quoted_bins(edges, 7.5)

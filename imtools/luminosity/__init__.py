@@ -1,0 +1,35 @@
+"""Models of CO luminosity as a function of halo mass and redshift, and their priors.
+
+`LUMINOSITY_MODELS` holds the models by name; calling an entry gives the fiducial model. To add
+one's own, write a small class and decorate it with `register`; nothing else needs an edit.
+"""
+
+from imtools.luminosity.li2016 import CORRELATIONS, Li2016
+from imtools.luminosity.mass_relations import (
+    Breysse2014,
+    Comap2022,
+    Keating2016,
+    Padmanabhan2018,
+)
+from imtools.luminosity.models import LUMINOSITY_MODELS, LuminosityModel, draw_model, register
+from imtools.luminosity.moments import signal_moments
+from imtools.luminosity.schechter import Schechter
+from imtools.luminosity.star_formation import SFR_SOURCES, read_sfr_table, star_formation_rate
+
+__all__ = [
+    "CORRELATIONS",
+    "LUMINOSITY_MODELS",
+    "SFR_SOURCES",
+    "Breysse2014",
+    "Comap2022",
+    "Keating2016",
+    "Li2016",
+    "LuminosityModel",
+    "Padmanabhan2018",
+    "Schechter",
+    "draw_model",
+    "read_sfr_table",
+    "register",
+    "signal_moments",
+    "star_formation_rate",
+]
