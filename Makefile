@@ -19,7 +19,7 @@ $(STAMP): constraints.txt pyproject.toml
 		&& $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	then echo "installed with uv"; \
 	else echo "uv failed; installing with pip" \
-		&& $(BIN)/python -m pip install --disable-pip-version-check --no-deps -r constraints.txt \
+		&& grep -v '^uv==' constraints.txt | $(BIN)/python -m pip install --disable-pip-version-check --no-deps -r /dev/stdin \
 		&& $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	fi
 	touch $@
