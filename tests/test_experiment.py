@@ -63,6 +63,11 @@ def test_an_unknown_parameter_names_the_nearest():  # B18
         ({"sigma_noise": 1.0, "transform": "log10"}, "use transform 'asinh'"),
         ({"batch_size": 9}, "batch_size is 9, expected at most the 8 training maps"),
         ({"seed": -1}, "seed is -1"),
+        ({"luminosity_model": "li2061"}, "did you mean 'li2016'"),
+        ({"prior": "lose"}, "prior is 'lose', expected one of fiducial, loose, strong"),
+        ({"luminosity_model": "comap2022", "prior": "strong"}, "prior is 'strong', expected one"),
+        ({"sfr": "b31"}, "sfr is 'b31', expected one of b13, um"),
+        ({"transform": "log"}, "transform is 'log', expected one of linear, log10"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(changes, match):  # B19
@@ -74,6 +79,10 @@ def test_a_wrong_value_is_refused_by_name(changes, match):  # B19
 def test_an_unknown_preset_is_refused():
     with pytest.raises(ValueError, match="expected one of tiny, quick, paper"):
         Experiment.from_preset("huge")
+
+
+def test_a_table_of_star_formation_is_named_by_its_path():
+    assert Experiment.from_preset("tiny", sfr="tables/sfr.dat").luminosity.sfr == "tables/sfr.dat"
 
 
 def test_numpy_scalars_are_taken_as_plain_numbers():

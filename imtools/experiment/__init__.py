@@ -7,6 +7,7 @@ folders hold values of it; a wrong name or value is refused here, before anythin
 import hashlib
 import json
 from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError, model_validator
@@ -24,6 +25,8 @@ from imtools.experiment.stages import (
     SurveyStage,
     TrainingStage,
 )
+from imtools.luminosity import LUMINOSITY_MODELS, SFR_SOURCES
+from imtools.preprocessing import TRANSFORMS
 from imtools.survey import Survey
 
 PRESETS = {
@@ -75,30 +78,53 @@ class Experiment(Stage):
     evaluation: EvaluationStage = EvaluationStage()
 
     @model_validator(mode="after")
-    def _check_together(self):
+    def _check_registered(self):
+        model = LUMINOSITY_MODELS.get(self.luminosity.luminosity_model)
+        priors = {"fiducial": {}} | model.PRIORS if model else {}
+        known = {
+            "luminosity_model": (self.luminosity.luminosity_model, LUMINOSITY_MODELS),
+            "prior": (self.luminosity.prior, priors),
+            "transform": (self.preprocessing.transform, TRANSFORMS),
+        }
+        if not Path(self.luminosity.sfr).suffix:  # else it is the path of a user's table
+            known["sfr"] = (self.luminosity.sfr, SFR_SOURCES)
+        for name, (value, names) in known.items():
+            if value not in names:
+                near = get_close_matches(value, names, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                msg = f"{name} is {value!r}, expected one of {', '.join(names)}{hint}"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _check_sizes(self):
         self.survey_object()  # the band, against the rest frequency of the line
+        for pool, size in (("pool_freq", "n_chan"), ("pool_dec", "n_pix"), ("pool_ra", "n_pix")):
+            by, of = getattr(self.preprocessing, pool), getattr(self.survey, size)
+            if of % by:
+                msg = f"{pool} is {by}, expected a divisor of {size} = {of}"
+                raise ValueError(msg)
+        n_maps = self.data.n_train * self.data.n_draws
+        if self.training.batch_size > n_maps:
+            msg = (
+                f"batch_size is {self.training.batch_size}, expected at most the {n_maps} training "
+                "maps (n_train x n_draws), since a short batch is never drawn"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _check_values(self):
         if not self.counts.log_l_min < self.counts.log_l_max:
             msg = (
                 f"log_l_min is {self.counts.log_l_min} and log_l_max {self.counts.log_l_max}, "
                 "expected log_l_min below log_l_max"
             )
             raise ValueError(msg)
-        for pool, size in (("pool_freq", "n_chan"), ("pool_dec", "n_pix"), ("pool_ra", "n_pix")):
-            by, of = getattr(self.preprocessing, pool), getattr(self.survey, size)
-            if of % by:
-                msg = f"{pool} is {by}, expected a divisor of {size} = {of}"
-                raise ValueError(msg)
         if self.observing.sigma_noise > 0 and self.preprocessing.transform == "log10":
             msg = (
                 f"transform is 'log10' and sigma_noise {self.observing.sigma_noise} uK, but noise "
                 "makes voxels negative; use transform 'asinh' or 'log_modulus'"
-            )
-            raise ValueError(msg)
-        n_maps = self.data.n_train * self.data.n_draws
-        if self.training.batch_size > n_maps:
-            msg = (
-                f"batch_size is {self.training.batch_size}, expected at most the {n_maps} training "
-                "maps (n_train x n_draws), since a short batch is never drawn"
             )
             raise ValueError(msg)
         return self
