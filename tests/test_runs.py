@@ -8,7 +8,7 @@ import pytest
 
 from imtools import runs
 from imtools.experiment import PRESETS, Experiment
-from imtools.run_folder import read_json, write_status
+from imtools.run_folder import locked, read_json, write_status
 from imtools.runs import list_runs, run_notebook
 from imtools.runs.parameters import from_text, parameters_cell, plan, read_notebook
 
@@ -212,6 +212,15 @@ def test_a_run_folder_with_files_is_refused(notebook, tmp_path):  # B22
     with pytest.raises(FileExistsError, match="mine holds files"):
         run_notebook(notebook(), run_dir=folder)
     assert [p.name for p in folder.iterdir()] == ["precious.txt"]
+
+
+def test_a_run_folder_in_use_is_refused(notebook, tmp_path):  # F10
+    folder = tmp_path / "mine"
+    with locked(folder):
+        (folder / "experiment.json").write_text("{}")
+        with pytest.raises(BlockingIOError, match=f"locked by host .*, process {os.getpid()}"):
+            run_notebook(notebook(), run_dir=folder)
+    assert [p.name for p in folder.iterdir()] == ["experiment.json"]
 
 
 def test_a_cell_that_raises_is_a_failure_that_keeps_what_came_before(notebook):  # F13

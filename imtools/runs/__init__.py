@@ -24,6 +24,7 @@ from imtools.run_folder import (
     write_status,
     write_text,
 )
+from imtools.run_folder.lock import LOCK
 from imtools.runs.parameters import from_text, plan, read_notebook
 from imtools.runs.report import write_report
 
@@ -93,8 +94,9 @@ def run_notebook(
     if earlier:
         return Run(folder=earlier, state="done", reused=True)
     preset = preset or injected.get("preset") or "notebook"
-    folder = _claim_folder(run_dir, f"{preset}-{notebook.stem}")
+    folder = Path(run_dir).absolute() if run_dir else new_run(f"{preset}-{notebook.stem}")
     with locked(folder):
+        _check_empty(folder)
         write_text(experiment.to_json(), folder / "experiment.json")
         write_environment(folder)
         facts = {
@@ -142,14 +144,10 @@ def _find_done(fingerprint, run_dir):
     return None
 
 
-def _claim_folder(run_dir, label):
-    if run_dir is None:
-        return new_run(label)
-    folder = Path(run_dir).absolute()
-    if folder.exists() and any(p.name != ".lock" for p in folder.iterdir()):
+def _check_empty(folder):
+    if any(path.name != LOCK for path in folder.iterdir()):
         msg = f"run: {folder} holds files; choose another run folder, or remove this one"
         raise FileExistsError(msg)
-    return folder
 
 
 def _execute(job, folder, *, timeout, progress):
