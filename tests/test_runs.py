@@ -188,6 +188,24 @@ def test_a_run_leaves_a_folder_that_tells_it_all(notebook, data, tmp_path, capfd
     assert table.loc[run.folder.name, "parameters"] == "seed=7 epochs=2"
 
 
+BAR = """
+import sys
+from IPython.display import publish_display_data
+for step in range(3):
+    print(f"\\rstep {step} of 3", end="", file=sys.stderr, flush=True)
+publish_display_data({})
+"""
+
+
+def test_the_report_keeps_the_end_of_a_progress_bar(notebook, capfd):
+    run = run_notebook(notebook(BAR), timeout=60, progress=True)
+    assert "\rstep 0 of 3" in capfd.readouterr().err  # as it went, in the terminal
+    report = (run.folder / "report.html").read_text()
+    assert "step 2 of 3" in report
+    assert "step 0 of 3" not in report
+    assert 'src="https://cdnjs.cloudflare.com/ajax/libs/require' not in report
+
+
 def test_the_same_run_is_not_done_again(notebook, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "PACKAGE", tmp_path / "package")
     (tmp_path / "package").mkdir()

@@ -2,6 +2,7 @@
 
 import html
 import json
+import warnings
 from pathlib import Path
 
 from imtools.run_folder import read_json, write_text
@@ -15,15 +16,20 @@ def write_report(run_dir):
     """
     import nbformat
     from nbconvert import HTMLExporter
+    from traitlets.config import Config
 
     run_dir = Path(run_dir)
     notebook = nbformat.read(run_dir / "notebook.ipynb", as_version=4)
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(_summary(run_dir)))
     exporter = HTMLExporter(
-        exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
-    )
+        exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True,
+        # of a progress bar, which writes over itself, the end is kept
+        config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),
+    )  # fmt: skip
     exporter.require_js_url = ""  # widgets need it, figures do not, and it lies on the network
-    text, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": run_dir.name}})
+    with warnings.catch_warnings():  # HoloViews leaves outputs that hold nothing
+        warnings.filterwarnings("ignore", message="Your element with mimetype")
+        text, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": run_dir.name}})
     write_text(text, run_dir / "report.html", overwrite=True)
     return run_dir / "report.html"
 
