@@ -95,11 +95,12 @@ class Cosmology:
             Comoving number density per unit ln M [Mpc^-3], shape of `m_halo`.
         """
         _colossus(self)
+        m_halo = np.asarray(m_halo, dtype=float)
         dn = colossus_mass_function.massFunction(
-            np.asarray(m_halo, dtype=float) * self.h, z,
+            m_halo.ravel() * self.h, z,
             q_in="M", q_out="dndlnM", mdef=MASS_DEFINITION, model="tinker08",
         )  # fmt: skip
-        return np.asarray(dn) * self.h**3
+        return np.reshape(dn, m_halo.shape) * self.h**3
 
     def halo_bias(self, m_halo, z):
         """Return the linear bias of haloes of `m_halo` [Msun] at `z` (Tinker et al. 2010).
@@ -109,8 +110,11 @@ class Cosmology:
         .. [1] Tinker et al. 2010, ApJ 724, 878, arXiv:1001.3162
         """
         _colossus(self)
-        mass = np.asarray(m_halo, dtype=float) * self.h
-        return np.asarray(colossus_bias.haloBias(mass, z, mdef=MASS_DEFINITION, model="tinker10"))
+        m_halo = np.asarray(m_halo, dtype=float)
+        bias = colossus_bias.haloBias(
+            m_halo.ravel() * self.h, z, mdef=MASS_DEFINITION, model="tinker10"
+        )
+        return np.reshape(bias, m_halo.shape)
 
 
 def _checked_redshift(z, caller):
