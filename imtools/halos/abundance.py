@@ -6,9 +6,10 @@ A halo of bias b at a place of smoothed linear density contrast d (rms s) is as 
 
 the Gaussian conditional form. Its mean is n(M) exactly, the mean of d at haloes is b s^2 (so the
 halo-matter cross power is b P, exactly), and g is set by the second-order bias b2 of simulations.
-g = 0 would be the lognormal form, whose b2 = b^2 makes rare haloes cluster far too strongly. g is held where too little of the
-variance of d would be left among the haloes: terms of third order then add more to the halo power
-than b2 takes away. The bound was set on the halo auto power, see ``validation.clustering``.
+g = 0 would be the lognormal form, whose b2 = b^2 makes rare haloes cluster far too strongly. g is
+held where too little of the variance of d would be left among the haloes: terms of third order then
+add more to the halo power than b2 takes away. The bound was set on the halo auto power, see
+``validation.clustering``.
 
 References
 ----------
