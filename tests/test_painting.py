@@ -180,7 +180,7 @@ def test_an_edge_belongs_to_the_voxel_above_it():
 )
 def test_haloes_outside_are_counted_with_a_warning_and_change_nothing(name, value):
     haloes = random_halos(10)
-    outside = with_value(centred_halo(0, 0, 0), name, 0, value)
+    outside = with_value(centred_halo(3, 10, 10), name, 0, value)
     with pytest.warns(UserWarning, match="1 of 11 haloes lie outside the field and band"):
         cube = paint_halos(xr.concat([haloes, outside], "halo"), SURVEY)
     assert (cube.attrs["n_inside"], cube.attrs["n_outside"]) == (10, 1)
