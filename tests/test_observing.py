@@ -147,7 +147,7 @@ def test_noise_refuses_a_negative_or_endless_sigma(sky, sigma):
 
 
 def test_noise_refuses_a_map_that_is_not_in_uk(sky):
-    with pytest.raises(ValueError, match="units are 'K'"):
+    with pytest.raises(ValueError, match="add_white_noise: units are 'K'"):
         add_white_noise(
             sky.assign_attrs(units="K"), rng=np.random.default_rng(1), **NOTES_CONVENTION
         )

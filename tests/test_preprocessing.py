@@ -206,6 +206,8 @@ def test_scale_refuses_a_scaled_map_and_unscale_one_of_another_transform(sky):
     scaled = scale(sky, "log10")
     with pytest.raises(ValueError, match="got a map in log10, expected temperatures in uK"):
         scale(scaled, "asinh")
+    with pytest.raises(ValueError, match="got a map in linear"):
+        scale(scale(sky, "linear"), "log10")
     with pytest.raises(ValueError, match=r"made by log10 with softening 1.0 uK, expected asinh"):
         unscale(scaled, "asinh")
 
