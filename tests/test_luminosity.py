@@ -77,6 +77,8 @@ def test_sfr_is_held_above_the_table_and_refused_below_it_or_out_of_its_redshift
         star_formation_rate([1e12, 1e9], 3.0)
     with pytest.raises(ValueError, match=r"z spans 0.5 to 3, expected 1 to 8"):
         star_formation_rate([1e12, 1e12], [0.5, 3.0])
+    with pytest.raises(ValueError, match=r"Li2016.mean_luminosity: z spans 8.5 to 8.5"):
+        Li2016().mean_luminosity(1e12, 8.5)
     star_formation_rate([10**9.5], [8.0])  # the corner itself is inside
     with pytest.raises(ValueError, match="sfr is 'b14', expected b13, um, or the path"):
         star_formation_rate(1e12, 3.0, sfr="b14")
@@ -349,6 +351,7 @@ def test_a_random_model_needs_a_generator(model):
         (Li2016, {"sigma_sfr": -0.1}, "Li2016: sigma_sfr is -0.1, expected 0 to inf"),
         (Li2016, {"alpha": 0.0}, "alpha is 0, expected 0.01"),
         (Li2016, {"beta": np.nan}, "beta is nan"),
+        (Li2016, {"beta": np.inf}, "beta is inf"),
         (Comap2022, {"a": 1.0}, "a is 1 and b -0.42, expected a < b"),
         (Padmanabhan2018, {"n_11": -0.01}, r"N is -0.0067 at z/\(1\+z\) = 1"),
         (Padmanabhan2018, {"b_10": -1.0}, r"b \+ y is -0.34"),
@@ -458,6 +461,8 @@ def test_comap_ten_percent_is_a_tenth_of_it_about_the_fiducial(rng):
 def test_fixed_fields_are_not_drawn(rng):
     model = Li2016.draw(rng=rng, prior="loose", correlation="pivot", alpha=1.3, sfr="um")
     assert (model.alpha, model.sfr) == (1.3, "um")
+    log_l_prime = (11.5 - model.beta) / 1.3  # the pivot is kept with the alpha that is fixed
+    npt.assert_allclose(log_l_prime, (11.5 + 1.74) / 1.37, rtol=0, atol=5 * 0.1)
     assert model.beta != Li2016().beta
     assert Comap2022.draw(rng=rng, prior="joint", sigma=0.0).sigma == 0.0
     assert Padmanabhan2018.draw(rng=rng, sigma=0.3).sigma == 0.3

@@ -103,8 +103,9 @@ class Li2016(LuminosityModel):
             known = ", ".join(CORRELATIONS)
             msg = f"Li2016.draw: correlation is {correlation!r}, expected one of {known}"
             raise ValueError(msg)
-        centre = replace(about or cls(), **fixed)
-        log_l_prime = (LOG_L_IR_PIVOT - centre.beta) / centre.alpha
+        start = about or cls()
+        centre = replace(start, **fixed)
+        log_l_prime = (LOG_L_IR_PIVOT - start.beta) / start.alpha
 
         def propose():
             normal = dict(zip(widths, rng.standard_normal(len(widths)), strict=True))
