@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,18 +163,18 @@ def _execute(job, folder, *, timeout, progress):
         }  # fmt: skip
         path = Path(scratch) / "job.json"
         write_text(json.dumps(job), path)
-        process = subprocess.Popen(
-            [sys.executable, "-P", str(EXECUTE), str(path)], env=_environment(scratch)
-        )
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            _stop(process)
-            return {"state": "failed", "reason": f"timeout: stopped after {timeout:g} s"}
-        except BaseException:  # Ctrl-C: no kernel may outlive us, and the folder says what happened
-            _stop(process)
-            write_status(folder, "failed", reason="interrupted")
-            raise
+        command = [sys.executable, "-P", str(EXECUTE), str(path)]
+        # the program ends when its stdin does, so that it and its kernel never outlive this process
+        with subprocess.Popen(command, stdin=subprocess.PIPE, env=_environment(scratch)) as process:
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                _stop(process)
+                return {"state": "failed", "reason": f"timeout: stopped after {timeout:g} s"}
+            except BaseException:  # Ctrl-C
+                _stop(process)
+                write_status(folder, "failed", reason="interrupted")
+                raise
         if outcome.exists():
             return read_json(outcome)
         return {"state": "lost", "reason": f"the process of the notebook ended with status {code}"}
@@ -185,31 +186,34 @@ def _environment(scratch):
     So a home folder that is missing or read-only does no harm, and neither do IPython's start-up
     files in it.
     """
-    own = {
+    return os.environ | {
         "JUPYTER_RUNTIME_DIR": f"{scratch}/jupyter", "IPYTHONDIR": f"{scratch}/ipython",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }  # fmt: skip
-    if not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 - Path raises if unknown
-        own |= {"HOME": scratch, "MPLCONFIGDIR": f"{scratch}/matplotlib"}
-    return os.environ | own
 
 
 def _stop(process):
     """End `process` and its kernels: kernels first, so that the notebook is saved."""
+    for _ in range(20):
+        _kill_children(process)  # again each second, as a kernel may be about to start
+        try:
+            process.wait(1)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+    psutil.Process(process.pid).suspend()  # it starts no more of them
+    _kill_children(process)
+    process.kill()
+
+
+def _kill_children(process):
     try:
         children = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return
     for child in children:
-        try:
+        with suppress(psutil.NoSuchProcess):
             child.kill()
-        except psutil.NoSuchProcess:
-            continue
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
     psutil.wait_procs(children, timeout=5)
 
 

@@ -6,11 +6,14 @@ to the job's ``outcome``; where that file is missing, this program itself was ki
 
 import json
 import logging
+import os
 import re
 import sys
 from pathlib import Path
+from threading import Thread
 
 import papermill
+import psutil
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from papermill.iorw import LocalHandler, papermill_io
@@ -59,8 +62,17 @@ def _without_format(path):
     return path.replace("{", "{{").replace("}", "}}")
 
 
+def end_with_parent():
+    """Wait until the process that started this one has ended; then end the kernel, and this."""
+    sys.stdin.buffer.read()  # a pipe that nobody writes to: it ends when its holder does
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    os._exit(1)
+
+
 def main():
     """Do the job that the program's argument names."""
+    Thread(target=end_with_parent, daemon=True).start()
     logging.getLogger("papermill").setLevel(logging.ERROR)
     papermill_io.register(ATOMIC, AtomicHandler())
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
