@@ -268,6 +268,16 @@ def test_a_cell_that_raises_is_a_failure_that_keeps_what_came_before(notebook): 
     assert "failed: ArithmeticError: no &lt;light&gt;" in report
 
 
+def test_a_notebook_may_say_why_it_failed(notebook):
+    say = (
+        "from imtools.run_folder import write_status\nwrite_status(run_dir, 'failed', reason='nan')"
+    )
+    run = run_notebook(notebook(say, "1 / 0"), timeout=60)
+    assert (run.state, run.reason) == ("failed", "nan")
+    assert "ZeroDivisionError" in run.traceback
+    assert list_runs().loc[run.folder.name, "reason"] == "nan"
+
+
 HANG = """
 import os, time
 from pathlib import Path

@@ -219,8 +219,10 @@ def _kill_children(process):
 
 def _finish(folder, outcome):
     """Write the status and the report of a run that ended, and return it."""
-    begun = read_json(folder / "status.json")["begun"]
-    write_status(folder, **outcome, seconds=round(time.time() - begun, 1))
+    said = read_json(folder / "status.json")
+    if said["state"] == outcome["state"] == "failed":
+        outcome = outcome | {"reason": said["reason"]}  # what the notebook said of itself
+    write_status(folder, **outcome, seconds=round(time.time() - said["begun"], 1))
     if (folder / "notebook.ipynb").exists():
         try:
             write_report(folder)
