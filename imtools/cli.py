@@ -49,7 +49,9 @@ def in_one_line(command):
     def wrapped(**settings):
         try:
             return command(**settings)
-        except (ValueError, KeyError, OSError) as error:
+        except typer.Exit:  # a RuntimeError, but no error of ours
+            raise
+        except (ValueError, KeyError, OSError, RuntimeError) as error:
             text = error.args[0] if isinstance(error, KeyError) else error
             typer.echo(f"imtools: {' '.join(str(text).split())}", err=True)
             raise typer.Exit(2) from None
@@ -86,7 +88,7 @@ def simulate(
     from imtools import datasets
 
     experiment = Experiment.from_preset(preset, **_values(p))
-    folder = folder or data_root() / "sets" / experiment.data_key()
+    folder = folder or datasets.set_folder(experiment)
     datasets.build(experiment, folder)
     typer.echo(folder)
 
