@@ -39,7 +39,7 @@ class Survey:
             raise ValueError(msg)
         for name in ("n_pix", "n_chan"):
             value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 msg = f"Survey: {name} is {value!r}, expected a whole number of at least 1"
                 raise ValueError(msg)
         if not 0 < self.nu_min < self.nu_max:

@@ -209,7 +209,6 @@ def _place(
     """Give each halo mass, place and velocity; keep those observed in field and band."""
     cell, near, side = grid
     chi_nodes, z_nodes, velocity_nodes = cone
-    tables_z, nu_nodes, depth_nodes, _, log_mass, sigma = table
     _, half_angle, z_min, z_max = cut
     kept = 0
     shift = np.empty(3)
@@ -233,14 +232,7 @@ def _place(
                     z_obs = (1 + z_cosmo) * (1 + v_los / C_LIGHT) - 1
                     if z_obs <= z_min or z_obs >= z_max:
                         continue
-                    a, wa = _position(z_cosmo, tables_z)
-                    b, wb = _position(delta[i, j, m] / sigma, nu_nodes)
-                    c, wc = _position(rank, depth_nodes)
-                    log_m = 0.0
-                    for ia, fa in ((a, 1 - wa), (a + 1, wa)):
-                        for ib, fb in ((b, 1 - wb), (b + 1, wb)):
-                            log_m += fa * fb * (1 - wc) * log_mass[ia, ib, c]
-                            log_m += fa * fb * wc * log_mass[ia, ib, c + 1]
+                    log_m = _log_mass(z_cosmo, delta[i, j, m], rank, table)
                     places[0, kept], places[1, kept], places[2, kept] = z_obs, z_cosmo, chi
                     places[3, kept], places[4, kept] = ra, dec
                     others[0, kept] = np.exp(log_m)
@@ -248,6 +240,20 @@ def _place(
                         others[1 + axis, kept] = scale * shift[axis]
                     kept += 1
     return kept
+
+
+@njit(cache=True)
+def _log_mass(z, delta, rank, table):
+    """Return ln M of the halo at depth `rank` into the mass function of its place."""
+    tables_z, nu_nodes, depth_nodes, _, log_mass, sigma = table
+    a, wa = _position(z, tables_z)
+    b, wb = _position(delta / sigma, nu_nodes)
+    c, wc = _position(rank, depth_nodes)
+    log_m = 0.0
+    for i, f in ((a, 1 - wa), (a + 1, wa)):
+        for j, g in ((b, 1 - wb), (b + 1, wb)):
+            log_m += f * g * ((1 - wc) * log_mass[i, j, c] + wc * log_mass[i, j, c + 1])
+    return log_m
 
 
 @njit(cache=True)

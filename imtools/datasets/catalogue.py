@@ -1,0 +1,129 @@
+"""All maps of one catalogue: haloes once, then a luminosity draw and a turn for every map."""
+
+import hashlib
+import json
+
+import numpy as np
+import xarray as xr
+
+from imtools import halos
+from imtools.counts import count_sources, with_bounds
+from imtools.luminosity import draw_model
+from imtools.painting import paint_halos
+from imtools.preprocessing import pool_cube
+from imtools.survey import with_bounds as with_cube_bounds
+
+_HALOES, _DRAWS = 0, 1  # what a random stream of a catalogue is for
+SIDES = ("train", "validation", "test")
+
+
+def side_of(experiment, catalogue):
+    """Return the side of the split that a catalogue's number puts it on."""
+    data = experiment.data
+    last = np.cumsum([data.n_train, data.n_validation, data.n_test])
+    if not 0 <= catalogue < last[-1]:
+        msg = f"side_of: catalogue is {catalogue}, expected 0 to {last[-1] - 1}"
+        raise ValueError(msg)
+    return SIDES[int(np.searchsorted(last, catalogue, side="right"))]
+
+
+def make_maps(experiment, catalogue):
+    """Simulate one catalogue and paint all its maps.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Survey, haloes, luminosity model, pooling and bins; its seed.
+    catalogue : int
+        Number of the catalogue, which with the seed decides every random draw: it does not matter
+        who makes it, or in which order.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``map`` (sample, freq, dec, ra) float32 [uK], pooled and free of noise, ``counts``
+        (sample, log_l), ``parameters`` (sample, parameter) of the luminosity model, and on
+        ``sample`` the coordinates ``catalogue``, ``draw``, ``quarter_turns``, ``flip``,
+        ``n_redrawn``, ``luminosity_model`` and ``halo_hash``.
+    """
+    seed = experiment.data.seed
+    haloes = halos.simulate(
+        experiment.survey_object(),
+        seed=np.random.SeedSequence(seed, spawn_key=(catalogue, _HALOES)),
+        m_min=experiment.halos.m_min, cell_size=experiment.halos.cell_size,
+    )  # fmt: skip
+    samples = []
+    for draw in range(experiment.data.n_draws):
+        sequence = np.random.SeedSequence(seed, spawn_key=(catalogue, _DRAWS, draw))
+        samples.append(_sample(haloes, experiment, np.random.default_rng(sequence)))
+    dataset = _stack(samples)
+    n = dataset.sizes["sample"]
+    return dataset.assign_coords(
+        catalogue=("sample", np.full(n, catalogue), {"long_name": "number of the catalogue"}),
+        draw=("sample", np.arange(n), {"long_name": "number of the draw"}),
+        halo_hash=("sample", np.full(n, _hash(haloes)), {"long_name": "digest of the haloes"}),
+    ).assign_attrs(
+        seed=seed, catalogue=catalogue, side=side_of(experiment, catalogue),
+        n_halos=haloes.sizes["halo"], data_key=experiment.data_key(),
+        experiment=json.dumps(experiment.model_dump(exclude={"network", "training"})),
+    )  # fmt: skip
+
+
+def _sample(haloes, experiment, rng):
+    """Return one map, its counts and what they were made with."""
+    luminosity, pool = experiment.luminosity, experiment.preprocessing
+    model = draw_model(
+        luminosity.luminosity_model, rng=rng, prior=luminosity.prior,
+        correlation=luminosity.correlation, sfr=luminosity.sfr,
+    )  # fmt: skip
+    l_co = model.luminosity(haloes["m_halo"].values, haloes["z_cosmo"].values, rng=rng)
+    quarter_turns, flip = 0, False
+    if experiment.data.augment:
+        quarter_turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+    seen = halos.rotate(haloes[["ra", "dec", "z", "chi"]], angle=90.0 * quarter_turns, flip=flip)
+    attrs = {"units": "Lsun", "long_name": "CO luminosity"}
+    cube = paint_halos(seen.assign(l_co=("halo", l_co, attrs)), experiment.survey_object())
+    cube = pool_cube(
+        cube, freq=pool.pool_freq, dec=pool.pool_dec, ra=pool.pool_ra, how=pool.pool_how
+    )
+    return {
+        "map": cube.rename("map"),
+        "counts": count_sources(l_co, experiment.l_edges),
+        "parameters": model.parameters(),
+        "quarter_turns": quarter_turns, "flip": flip, "n_redrawn": model.n_redrawn,
+        "luminosity_model": luminosity.luminosity_model,
+    }  # fmt: skip
+
+
+def _stack(samples):
+    """Return the samples of one catalogue as a Dataset."""
+    maps = with_cube_bounds(xr.concat([s["map"] for s in samples], "sample"))
+    for name in ("n_inside", "n_outside", "n_invalid"):
+        maps["map"].attrs.pop(name, None)
+    counts = with_bounds(xr.concat([s["counts"] for s in samples], "sample"))
+    names = list(samples[0]["parameters"])
+    parameters = [[s["parameters"][name] for name in names] for s in samples]
+    attrs = {"units": "model", "long_name": "luminosity model parameters, units as in the model"}
+    dataset = xr.merge([maps, counts], combine_attrs="drop_conflicts").assign(
+        parameters=(("sample", "parameter"), parameters, attrs)
+    )
+    long_names = {
+        "quarter_turns": "quarter turns about the line of sight",
+        "flip": "mirrored in right ascension before the turn",
+        "n_redrawn": "draws that left the physical range",
+        "luminosity_model": "luminosity model",
+    }
+    coords = {
+        name: ("sample", [s[name] for s in samples], {"long_name": text})
+        for name, text in long_names.items()
+    }
+    coords["flip"] = ("sample", np.array(coords["flip"][1], dtype=np.int8), coords["flip"][2])
+    return dataset.assign_coords(parameter=names, **coords)
+
+
+def _hash(haloes):
+    """Return a digest of a catalogue's masses and places, to find it again under another name."""
+    digest = hashlib.sha256()
+    for name in ("m_halo", "ra", "dec", "z"):
+        digest.update(np.ascontiguousarray(haloes[name].values).tobytes())
+    return digest.hexdigest()[:16]
