@@ -1,0 +1,45 @@
+"""The histogram network: quick to train on a CPU, and blind to where a voxel is."""
+
+import keras
+
+from imtools.networks.layers import LogCounts, SoftHistogram, Standardise
+from imtools.networks.registry import check_input_shape, register
+
+
+@register("histogram")
+def build_histogram(input_shape, n_outputs, *, n_histogram_bins=160, width=64, dropout=0.0):
+    """Build a network on the histogram of a map's voxels.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        (n_dec, n_ra, n_freq).
+    n_outputs : int
+        Bins of the luminosity function.
+    n_histogram_bins : int
+        Bins of the soft histogram.
+    width : int
+        Units of the hidden layer.
+    dropout : float
+        Share of hidden units dropped in training.
+
+    Returns
+    -------
+    keras.Model
+        A linear path, as in a regression on the histogram, plus a hidden layer that adds what is
+        not linear and starts at zero. Not compiled; `adapt` sets the scales.
+
+    Raises
+    ------
+    ValueError
+        If `input_shape` has not three axes, or there are fewer than 2 bins.
+    """
+    shape = check_input_shape(input_shape, caller="build_histogram")
+    voxels = keras.Input(shape, name="voxels")
+    counts = SoftHistogram(n_histogram_bins, name="soft_histogram")(voxels)
+    features = Standardise(name="standardise")(LogCounts(name="log_counts")(counts))
+    linear = keras.layers.Dense(n_outputs, kernel_initializer="zeros", name="linear")(features)
+    hidden = keras.layers.Dense(width, activation="gelu", name="hidden")(features)
+    hidden = keras.layers.Dropout(dropout, name="dropout")(hidden)
+    bend = keras.layers.Dense(n_outputs, kernel_initializer="zeros", name="bend")(hidden)
+    return keras.Model(voxels, keras.layers.Add(name="log_dn")([linear, bend]), name="histogram")
