@@ -1,0 +1,116 @@
+"""Labels from the data, colours for every eye, and options for both plotting backends."""
+
+import holoviews as hv
+import holoviews.plotting.bokeh
+import holoviews.plotting.mpl  # an element carries the options of both backends
+import numpy as np
+
+MAP_COLOURS = "inferno"
+RESIDUAL_COLOURS = "RdBu_r"
+TRUTH = "black"  # truth and theory
+# Okabe & Ito's colours, told apart by colour-blind eyes; yellow is too pale for a line
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+SIZE = 320  # pixels, side of a square panel
+WIDE = 520  # pixels, length of a wide one
+
+
+def axis_label(data, quantity=None):
+    """Return the label of an axis, from the attributes of what it shows.
+
+    Parameters
+    ----------
+    data : xarray.DataArray
+        Has the attributes ``long_name`` and ``units``.
+    quantity : str, optional
+        Words in place of ``long_name``, such as "log10 of {}" where ``{}`` stands for it.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> attrs = {"units": "Msun", "long_name": "halo mass"}
+    >>> axis_label(xr.DataArray(1e12, attrs=attrs), "log10 of {}")
+    'log10 of halo mass [Msun]'
+    """
+    name = data.attrs.get("long_name", data.name)
+    words = name if quantity is None else quantity.format(name)
+    units = data.attrs.get("units", "1")
+    return words if units == "1" else f"{words} [{units}]"
+
+
+def dimension(data, name=None, quantity=None):
+    """Return the HoloViews dimension of `data`, labelled from its attributes."""
+    return hv.Dimension((name or str(data.name), axis_label(data, quantity)))
+
+
+def styled(element, *, bokeh=None, matplotlib=None, **both):
+    """Return `element` with options for both backends, and those that only one of them knows."""
+    element = element.opts(backend="bokeh", **both | (bokeh or {}))
+    return element.opts(backend="matplotlib", **both | (matplotlib or {}))
+
+
+def image(element, *, square=True, **options):
+    """Return an image with colour bar, hover and the shape of a panel; `options` serve both."""
+    width = SIZE if square else WIDE
+    return styled(
+        element, colorbar=True, **options,
+        bokeh={"frame_width": width, "frame_height": SIZE, "tools": ["hover"]},
+        matplotlib={"aspect": None, "fig_inches": (5 * width / SIZE, 4)},
+    )  # fmt: skip
+
+
+def panel(element, *, wide=False, legend="right", **options):
+    """Return lines and points, one or an overlay of them, with the shape of a panel.
+
+    Parameters
+    ----------
+    element : holoviews.Element or holoviews.Overlay
+        What the panel holds.
+    wide : bool
+        Longer than high, as suits a spectrum.
+    legend : str
+        Where the legend of an overlay stands, as both backends name it.
+    **options
+        Options that both backends know.
+    """
+    width = WIDE if wide else SIZE
+    if isinstance(element, hv.Overlay):
+        options = {"legend_position": legend} | options
+    return styled(
+        element, **options,
+        bokeh={"frame_width": width, "frame_height": SIZE},
+        matplotlib={"aspect": None, "fig_inches": (5 * width / SIZE, 4)},
+    )  # fmt: skip
+
+
+def line(x, y, *, kdim, vdim, colour, label="", dash="solid", **options):
+    """Return a curve in one colour."""
+    curve = hv.Curve((x, y), kdim, vdim, label=label)
+    return styled(
+        curve, color=colour, **options,
+        bokeh={"line_dash": dash, "line_width": 2},
+        matplotlib={"linestyle": dash, "linewidth": 1.5},
+    )  # fmt: skip
+
+
+def points(x, y, error, *, kdim, vdim, colour, label=""):
+    """Return points with error bars in one colour."""
+    x, y, error = (np.asarray(values, dtype=float) for values in (x, y, error))
+    bars = styled(
+        hv.ErrorBars((x, y, error), kdim, [vdim, "error"]),
+        bokeh={"line_color": colour, "upper_head": None, "lower_head": None},
+        matplotlib={"ecolor": colour, "capsize": 0},
+    )
+    dots = styled(
+        hv.Scatter((x, y), kdim, vdim, label=label), color=colour,
+        bokeh={"size": 7}, matplotlib={"s": 25},
+    )  # fmt: skip
+    return bars * dots
+
+
+def band(x, low, high, *, kdim, vdim, colour):
+    """Return the area between two curves, pale."""
+    area = hv.Area((x, low, high), kdim, [vdim, "upper"])
+    return styled(
+        area, color=colour, alpha=0.2,
+        bokeh={"line_alpha": 0}, matplotlib={"linewidth": 0},
+    )  # fmt: skip
