@@ -3,7 +3,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import psutil
@@ -191,7 +193,9 @@ def test_a_run_leaves_a_folder_that_tells_it_all(notebook, data, tmp_path, capfd
     assert "A small run" in report
     assert "step one of 7" in report
     assert "write_text" not in report  # no code
-    assert "step one of 7" in capfd.readouterr().out  # seen in the terminal
+    seen = capfd.readouterr()
+    assert "step one of 7" in seen.out  # in the terminal
+    assert "rror" not in seen.err
     assert path.read_bytes() == before
     assert not [p for p in run.folder.iterdir() if p.name.startswith(".")]  # no lock, no remains
     table = list_runs()
@@ -317,14 +321,18 @@ def test_no_kernel_outlives_the_runner(notebook, tmp_path, sent, state, reason):
         "import sys; from imtools.runs import run_notebook; "
         "run_notebook(sys.argv[1], run_dir=sys.argv[2])"
     )
-    runner = subprocess.Popen([sys.executable, "-c", code, path, folder], stderr=subprocess.PIPE)
+    runner = subprocess.Popen([sys.executable, "-c", code, path, folder], stderr=subprocess.DEVNULL)
     wait_until((folder / "pid").exists)
     time.sleep(0.5)  # the kernel is in its endless loop now
     kernel = int((folder / "pid").read_text())
     assert is_running(kernel)
     runner.send_signal(sent)
-    runner.communicate()
-    wait_until(lambda: not is_running(kernel))
+    runner.wait()
+    try:
+        wait_until(lambda: not is_running(kernel), seconds=20)
+    finally:
+        if is_running(kernel):
+            os.kill(kernel, signal.SIGKILL)
     status = read_status(folder)
     assert status["state"] == state
     assert reason in status["reason"]
@@ -371,6 +379,34 @@ def test_a_home_that_is_missing_or_read_only_does_no_harm(notebook, monkeypatch,
     run = run_notebook(notebook("import matplotlib.pyplot\nprint('ran')"), timeout=120)
     assert run.state == "done", run.reason
     assert "ran" in (run.folder / "report.html").read_text()
+
+
+def test_runs_of_one_notebook_at_once_do_not_meet(notebook, tmp_path):
+    meet = """
+import time
+from pathlib import Path
+Path(run_dir, "met").touch()
+begun = time.monotonic()
+while len(list(Path(run_dir).parent.glob("*/met"))) < 2 and time.monotonic() - begun < 60:
+    time.sleep(0.1)
+print(seed, *sorted(p.name for p in Path.cwd().iterdir()))
+"""
+    path = notebook(meet)
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(run_notebook, path, parameters={"seed": 40 + k}) for k in range(2)]
+    for k, job in enumerate(jobs):
+        run = job.result()
+        assert run.state == "done", run.reason
+        report = (run.folder / "report.html").read_text()
+        assert f"{40 + k} data small.ipynb" in report  # its own answer; no sockets lie about
+
+
+def test_a_long_temporary_path_does_no_harm(notebook, tmp_path, monkeypatch):
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert run_notebook(notebook("1"), timeout=60).state == "done"
+    assert list(long.iterdir()) == []
 
 
 def test_the_kernel_does_not_read_the_start_up_files_of_the_home(notebook, monkeypatch, tmp_path):

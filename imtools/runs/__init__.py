@@ -33,7 +33,7 @@ __all__ = ["Run", "from_text", "list_runs", "run_notebook"]
 
 EXECUTE = Path(__file__).with_name("execute.py")
 PACKAGE = Path(__file__).parents[1]
-LONGEST_SOCKET_FOLDER = 40  # a socket's path has at most 103 characters, its own name about 60
+LONGEST_SOCKET_PATH = 100  # characters; the systems allow 103 and more
 logger = logging.getLogger(__name__)
 
 
@@ -158,8 +158,7 @@ def _execute(job, folder, *, timeout, progress):
         job = job | {
             "output": str(folder / "notebook.ipynb"), "outcome": str(outcome),
             "cwd": str(Path(job["notebook"]).parent), "progress": progress,
-            # sockets in our own folder: nobody else reads them, and no two runs want one port
-            "transport": "ipc" if len(scratch) < LONGEST_SOCKET_FOLDER else "tcp",
+            "kernel": _connection(scratch),
         }  # fmt: skip
         path = Path(scratch) / "job.json"
         write_text(json.dumps(job), path)
@@ -178,6 +177,13 @@ def _execute(job, folder, *, timeout, progress):
         if outcome.exists():
             return read_json(outcome)
         return {"state": "lost", "reason": f"the process of the notebook ended with status {code}"}
+
+
+def _connection(scratch):
+    """Return how to talk to the kernel: by sockets in `scratch`, where no two runs meet."""
+    path = Path(scratch) / "kernel.json"
+    transport = "ipc" if len(f"{path}-ipc-1") <= LONGEST_SOCKET_PATH else "tcp"
+    return {"transport": transport, "connection_file": str(path)}
 
 
 def _environment(scratch):

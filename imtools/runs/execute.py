@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from threading import Thread
@@ -43,7 +44,7 @@ def execute(job):
             progress_bar=job["progress"],
             stdout_file=sys.stdout if job["progress"] else None,
             stderr_file=sys.stderr if job["progress"] else None,
-            config=Config({"KernelManager": {"transport": job["transport"]}}),
+            config=Config({"KernelManager": job["kernel"]}),
         )
     except PapermillExecutionError as error:
         trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
@@ -64,9 +65,10 @@ def _without_format(path):
 
 def end_with_parent():
     """Wait until the process that started this one has ended; then end the kernel, and this."""
-    sys.stdin.buffer.read()  # a pipe that nobody writes to: it ends when its holder does
+    os.read(0, 1)  # stdin is a pipe that nobody writes to: it ends when its holder does
     for child in psutil.Process().children(recursive=True):
         child.kill()
+    shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)  # which its holder cannot any more
     os._exit(1)
 
 
