@@ -1,0 +1,12 @@
+"""Fit a network to maps, keep the best, and say on what device that was."""
+
+from imtools.training.fitting import train
+from imtools.training.geometry import check_maps, describe_maps
+from imtools.training.loop import NonFiniteLossError, device_name
+from imtools.training.saved import load_model, save_model
+from imtools.training.splits import check_splits, content_hashes
+
+__all__ = [
+    "NonFiniteLossError", "check_maps", "check_splits", "content_hashes", "describe_maps",
+    "device_name", "load_model", "save_model", "train",
+]  # fmt: skip
