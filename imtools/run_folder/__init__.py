@@ -23,8 +23,8 @@ from imtools.run_folder.lock import is_alive, locked, this_process
 
 __all__ = [
     "append_row", "atomic_path", "check_finite", "data_root", "environment", "locked", "new_run",
-    "open_netcdf", "read_json", "read_rows", "read_status", "write_environment", "write_json",
-    "write_netcdf", "write_status", "write_text",
+    "open_netcdf", "open_run", "read_json", "read_rows", "read_status", "write_environment",
+    "write_json", "write_netcdf", "write_status", "write_text",
 ]  # fmt: skip
 
 STATES = ("pending", "running", "done", "failed", "lost")
@@ -79,6 +79,19 @@ def new_run(label, *, root=None):
         return folder
     msg = f"new_run: {root} holds ten thousand runs of this second; wait a second"
     raise FileExistsError(msg)
+
+
+def open_run(run_dir, *, label):
+    """Return the folder that a notebook writes to: `run_dir`, or a new run where that is empty.
+
+    Parameters
+    ----------
+    run_dir : str
+        The notebook's parameter; the runner always gives one.
+    label : str
+        Ends the name of a new run, see `new_run`.
+    """
+    return Path(run_dir) if run_dir else new_run(label)
 
 
 def write_status(run_dir, state, *, reason="", **facts):
