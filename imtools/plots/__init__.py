@@ -1,43 +1,45 @@
 """HoloViews elements, one panel a function, for Bokeh on screen and matplotlib in print."""
 
 from imtools.plots.haloes import (
-    count_scatter,
-    halo_density,
-    halo_depth,
-    halo_luminosities,
-    halo_sky,
-    luminosity_of_mass,
-    mass_function,
-    mass_function_ratio,
-    ratio_over_k,
+    show_halo_density,
+    show_halo_depth,
+    show_halo_luminosities,
+    show_halo_sky,
+    show_luminosity_of_mass,
 )
 from imtools.plots.maps import (
     colour_range,
     show_channel,
     show_difference,
     show_slice,
-    spectrum,
-    voxel_histogram,
+    show_spectrum,
+    show_voxel_histogram,
 )
 from imtools.plots.style import COLOURS, axis_label, panel
+from imtools.plots.validation import (
+    show_count_scatter,
+    show_mass_function,
+    show_mass_function_ratio,
+    show_ratio_over_k,
+)
 
 __all__ = [
     "COLOURS",
     "axis_label",
     "colour_range",
-    "count_scatter",
-    "halo_density",
-    "halo_depth",
-    "halo_luminosities",
-    "halo_sky",
-    "luminosity_of_mass",
-    "mass_function",
-    "mass_function_ratio",
     "panel",
-    "ratio_over_k",
     "show_channel",
+    "show_count_scatter",
     "show_difference",
+    "show_halo_density",
+    "show_halo_depth",
+    "show_halo_luminosities",
+    "show_halo_sky",
+    "show_luminosity_of_mass",
+    "show_mass_function",
+    "show_mass_function_ratio",
+    "show_ratio_over_k",
     "show_slice",
-    "spectrum",
-    "voxel_histogram",
+    "show_spectrum",
+    "show_voxel_histogram",
 ]

@@ -134,11 +134,17 @@ def show_slice(cube, dec, *, clim=None, title=None):
         [dimension(cube["freq"]), dimension(cube["ra"])], dimension(cube),
     )  # fmt: skip
     return image(
-        element, square=False, cmap=MAP_COLOURS, clim=clim, title=title, clabel=axis_label(cube)
+        element,
+        sky=False,
+        wide=True,
+        cmap=MAP_COLOURS,
+        clim=clim,
+        title=title,
+        clabel=axis_label(cube),
     )
 
 
-def spectrum(cube, *, ra=None, dec=None, label="", colour=COLOURS[0]):
+def show_spectrum(cube, *, ra=None, dec=None, label="", colour=COLOURS[0]):
     """Show temperature over frequency along one line of sight, or its mean over the field.
 
     Parameters
@@ -158,7 +164,7 @@ def spectrum(cube, *, ra=None, dec=None, label="", colour=COLOURS[0]):
         A step a channel.
     """
     if (ra is None) != (dec is None):
-        msg = f"spectrum: got ra {ra} and dec {dec}, expected both or neither; give the pixel"
+        msg = f"show_spectrum: got ra {ra} and dec {dec}, expected both or neither; give the pixel"
         raise ValueError(msg)
     if ra is None:
         temp = cube.mean(["dec", "ra"])
@@ -173,7 +179,7 @@ def spectrum(cube, *, ra=None, dec=None, label="", colour=COLOURS[0]):
     return panel(curve, wide=True)
 
 
-def voxel_histogram(cube, *, edges=None, label="", colour=COLOURS[0]):
+def show_voxel_histogram(cube, *, edges=None, label="", colour=COLOURS[0]):
     """Show how many voxels have which temperature, the voxel intensity distribution.
 
     Parameters

@@ -48,13 +48,13 @@ def styled(element, *, bokeh=None, matplotlib=None, **both):
     return element.opts(backend="matplotlib", **both | (matplotlib or {}))
 
 
-def image(element, *, square=True, **options):
+def image(element, *, sky=True, wide=False, **options):
     """Return an image with colour bar, hover and the shape of a panel; `options` serve both."""
-    width = SIZE if square else WIDE
+    width = WIDE if wide else SIZE
     return styled(
         element, colorbar=True, **options,
         bokeh={"frame_width": width, "frame_height": SIZE, "tools": ["hover"]},
-        matplotlib={"aspect": None, "fig_inches": (5 * width / SIZE, 4)},
+        matplotlib={"aspect": 1 if sky else "auto", "fig_inches": _inches(width)},
     )  # fmt: skip
 
 
@@ -78,8 +78,13 @@ def panel(element, *, wide=False, legend="right", **options):
     return styled(
         element, **options,
         bokeh={"frame_width": width, "frame_height": SIZE},
-        matplotlib={"aspect": None, "fig_inches": (5 * width / SIZE, 4)},
+        matplotlib={"aspect": "auto", "fig_inches": _inches(width)},
     )  # fmt: skip
+
+
+def overlay(elements):
+    """Return one overlay of elements, some of which are overlays themselves."""
+    return hv.Overlay(elements).collate()
 
 
 def line(x, y, *, kdim, vdim, colour, label="", dash="solid", **options):
@@ -88,7 +93,7 @@ def line(x, y, *, kdim, vdim, colour, label="", dash="solid", **options):
     return styled(
         curve, color=colour, **options,
         bokeh={"line_dash": dash, "line_width": 2},
-        matplotlib={"linestyle": dash, "linewidth": 1.5},
+        matplotlib={"aspect": "auto", "linestyle": dash, "linewidth": 1.5},
     )  # fmt: skip
 
 
@@ -98,11 +103,11 @@ def points(x, y, error, *, kdim, vdim, colour, label=""):
     bars = styled(
         hv.ErrorBars((x, y, error), kdim, [vdim, "error"]),
         bokeh={"line_color": colour, "upper_head": None, "lower_head": None},
-        matplotlib={"ecolor": colour, "capsize": 0},
+        matplotlib={"aspect": "auto", "edgecolor": colour, "capsize": 0},
     )
     dots = styled(
         hv.Scatter((x, y), kdim, vdim, label=label), color=colour,
-        bokeh={"size": 7}, matplotlib={"s": 25},
+        bokeh={"size": 7}, matplotlib={"aspect": "auto", "s": 25},
     )  # fmt: skip
     return bars * dots
 
@@ -112,5 +117,10 @@ def band(x, low, high, *, kdim, vdim, colour):
     area = hv.Area((x, low, high), kdim, [vdim, "upper"])
     return styled(
         area, color=colour, alpha=0.2,
-        bokeh={"line_alpha": 0}, matplotlib={"linewidth": 0},
+        bokeh={"line_alpha": 0}, matplotlib={"aspect": "auto", "linewidth": 0},
     )  # fmt: skip
+
+
+def _inches(width):
+    """Return the size of a matplotlib figure around a panel so many pixels wide."""
+    return (width / 80 + 1, SIZE / 80)
