@@ -83,7 +83,7 @@ def abundance_tables(cosmology, z_range, m_range, sigma_today):
     Returns
     -------
     Abundance
-        Linear interpolation between its nodes is good to 0.3 % in number (tests/test_halos.py).
+        Linear interpolation between its nodes is good to 0.3 % in number.
     """
     z = np.linspace(*z_range, 24)
     nu = np.linspace(-6.5, 6.5, 261)
