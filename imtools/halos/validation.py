@@ -97,9 +97,10 @@ def clustering(haloes, survey, *, seed, m_ranges, k_edges, cell_size=2.0):
     Returns
     -------
     xarray.Dataset, dims ("m_range", "k")
-        ``cross_bias`` = P_hm / P_m, ``auto`` and ``auto_redshift`` = halo power without shot noise
-        in real and redshift space [Mpc^3], ``matter`` = P_m [Mpc^3], ``n_modes``; over the largest
-        cuboid of grid cells that lies in the cone, 25 Mpc within the band.
+        ``cross_bias`` = P_hm / P_m and ``cross_bias_error``, its standard error in this matter
+        field, ``auto`` and ``auto_redshift`` = halo power without shot noise in real and redshift
+        space [Mpc^3], ``matter`` = P_m [Mpc^3], ``n_modes``; over the largest cuboid of grid cells
+        that lies in the cone, 25 Mpc within the band.
     """
     rng = np.random.default_rng(seed)
     geometry = geometry_of(survey, cell_size=cell_size)
@@ -109,22 +110,17 @@ def clustering(haloes, survey, *, seed, m_ranges, k_edges, cell_size=2.0):
     matter = matter[block] * survey.cosmology.growth_factor(z_planes)[:, None, None]
     modes = _Modes(matter.shape, cell_size, k_edges)
     matter_k = modes.transform(matter)
-    found = {"cross_bias": [], "auto": [], "auto_redshift": []}
+    found = []
     for low, high in m_ranges:
-        chosen = haloes.isel(
-            halo=(haloes["m_halo"].values > low) & (haloes["m_halo"].values < high)
-        )
         mean = np.array([_density(survey.cosmology, np.array([low, high]), z)[0] for z in z_planes])
-        mean *= cell_size**3
-        real, shot = _overdensity(chosen, "z_cosmo", survey, geometry, block, mean)
-        real_k = modes.transform(real)
-        found["cross_bias"].append(modes.power(real_k, matter_k) / modes.power(matter_k, matter_k))
-        found["auto"].append(modes.power(real_k, real_k) - shot)
-        redshift, shot = _overdensity(chosen, "z", survey, geometry, block, mean)
-        redshift_k = modes.transform(redshift)
-        found["auto_redshift"].append(modes.power(redshift_k, redshift_k) - shot)
-    dims = ("m_range", "k")
-    data = {name: (dims, np.stack(values)) for name, values in found.items()}
+        inside = (haloes["m_halo"].values > low) & (haloes["m_halo"].values < high)
+        chosen = haloes.isel(halo=inside)
+        contrasts = {
+            space: _overdensity(chosen, z, survey, geometry, block, mean * cell_size**3)
+            for space, z in (("real", "z_cosmo"), ("redshift", "z"))
+        }
+        found.append(_powers(contrasts, modes, matter_k))
+    data = {name: (("m_range", "k"), np.stack([f[name] for f in found])) for name in found[0]}
     data["matter"] = ("k", modes.power(matter_k, matter_k))
     data["n_modes"] = ("k", modes.n_modes)
     result = xr.Dataset(data, coords={"k": ("k", modes.k)})
@@ -132,6 +128,23 @@ def clustering(haloes, survey, *, seed, m_ranges, k_edges, cell_size=2.0):
     for name in ("auto", "auto_redshift", "matter"):
         result[name].attrs = {"units": "Mpc3", "long_name": f"{name} power"}
     return result
+
+
+def _powers(contrasts, modes, matter_k):
+    """Return bias and power of haloes from their density contrast and shot noise, by space."""
+    matter = modes.power(matter_k, matter_k)
+    auto = {}
+    for space, (contrast, shot) in contrasts.items():
+        halo_k = modes.transform(contrast)
+        auto[space] = modes.power(halo_k, halo_k) - shot
+        if space == "real":
+            bias = modes.power(halo_k, matter_k) / matter
+            # the halo power that the matter does not explain, seen in 2 n_modes numbers
+            error = np.sqrt(((auto[space] + shot) / matter - bias**2) / (2 * modes.n_modes))
+    return {
+        "cross_bias": bias, "cross_bias_error": error,
+        "auto": auto["real"], "auto_redshift": auto["redshift"],
+    }  # fmt: skip
 
 
 def _cuboid(survey, geometry):
@@ -230,15 +243,17 @@ def linear_count_scatter(survey, *, m_min):
     profile = response * area / count
     width = np.sqrt(area.mean())
     # steps resolve the oscillations of the windows, 2 pi / width and 2 pi / depth
-    k_x = np.concatenate([np.linspace(0, 40 / width, 401), np.geomspace(41 / width, 3.0, 200)])
-    k_z = np.linspace(0, 100 / np.ptp(chi), 401)
+    k_x = np.concatenate([np.linspace(0, 24 / width, 145), np.geomspace(25 / width, 3.0, 60)])
+    k_z = np.linspace(0, 100 / np.ptp(chi), 301)
     along = np.abs(np.trapezoid(profile * np.exp(1j * np.outer(k_z, chi)), chi, axis=1)) ** 2
     across = np.sinc(k_x * width / 2 / np.pi) ** 2
-    k_perp2 = k_x[:, None] ** 2 + k_x[None, :] ** 2
+    log_k = np.linspace(np.log(1e-5), np.log(10.0), 3000)
+    power = cosmology.matter_power(np.exp(log_k))
+    k2_perp = (k_x[:, None] ** 2 + k_x**2).clip(1e-10)
     variance = np.empty(k_z.size)
     for i, k in enumerate(k_z):
-        power = cosmology.matter_power(np.sqrt(k_perp2 + k**2).clip(1e-5))
-        variance[i] = np.trapezoid(np.trapezoid(power * across, k_x, axis=1) * across, k_x)
+        there = np.interp(0.5 * np.log(k2_perp + k**2), log_k, power)
+        variance[i] = np.trapezoid(np.trapezoid(there * across, k_x, axis=1) * across, k_x)
     total = 8 * np.trapezoid(variance * along, k_z) / (2 * np.pi) ** 3
     return float(np.sqrt(total + 1 / count))
 
