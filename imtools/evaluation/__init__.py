@@ -1,0 +1,15 @@
+"""The scoreboard: how far each method is from the truth, and how well that is known."""
+
+from imtools.evaluation.scores import score
+from imtools.evaluation.tables import (
+    LABELS,
+    format_table,
+    published_scores,
+    summarise,
+    write_scores,
+)
+from imtools.evaluation.verdict import verdict
+
+__all__ = [
+    "LABELS", "format_table", "published_scores", "score", "summarise", "verdict", "write_scores",
+]  # fmt: skip
