@@ -221,6 +221,7 @@ def test_the_report_keeps_the_end_of_a_progress_bar(notebook, capfd):
     assert 'src="https://cdnjs.cloudflare.com/ajax/libs/require' not in report
 
 
+@pytest.mark.slow
 def test_the_same_run_is_not_done_again(notebook, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "PACKAGE", tmp_path / "package")
     (tmp_path / "package").mkdir()
@@ -294,6 +295,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_cell_that_hangs_times_out_and_its_kernel_is_gone(notebook):  # F14
     begun = time.monotonic()
     run = run_notebook(notebook(HANG), timeout=15)
