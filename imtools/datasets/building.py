@@ -78,7 +78,9 @@ def build(experiment, folder=None, *, progress=True):
         _claim_folder(experiment, folder)
         missing = [k for k in range(n_catalogues(experiment)) if not _is_whole(folder, k)]
         todo = list(missing)
-        with tqdm(total=len(todo), desc="simulate", unit="catalogue", disable=not progress) as bar:
+        with tqdm(
+            total=len(todo), desc="simulate", unit="catalogue", disable=not (progress and todo)
+        ) as bar:
             for _ in range(MAX_BROKEN):
                 todo = _make_all(experiment, folder, todo, bar)
                 if not todo:

@@ -53,7 +53,10 @@ def image(element, *, sky=True, wide=False, **options):
     width = WIDE if wide else SIZE
     return styled(
         element, colorbar=True, **options,
-        bokeh={"frame_width": width, "frame_height": SIZE, "tools": ["hover"]},
+        bokeh={
+            "frame_width": width, "frame_height": SIZE, "tools": ["hover"],
+            "fontsize": {"clabel": "8pt"},  # a label may be long
+        },
         matplotlib={"aspect": 1 if sky else "auto", "fig_inches": _inches(width)},
     )  # fmt: skip
 
@@ -73,11 +76,14 @@ def panel(element, *, wide=False, legend="right", **options):
         Options that both backends know.
     """
     width = WIDE if wide else SIZE
+    beside = {}
     if isinstance(element, hv.Overlay):
         options = {"legend_position": legend} | options
+        if legend == "right":
+            beside["legend_offset"] = (10, SIZE // 3)  # from below, where Bokeh puts it
     return styled(
         element, **options,
-        bokeh={"frame_width": width, "frame_height": SIZE},
+        bokeh={"frame_width": width, "frame_height": SIZE} | beside,
         matplotlib={"aspect": "auto", "fig_inches": _inches(width)},
     )  # fmt: skip
 
@@ -95,6 +101,18 @@ def line(x, y, *, kdim, vdim, colour, label="", dash="solid", **options):
         bokeh={"line_dash": dash, "line_width": 2},
         matplotlib={"aspect": "auto", "linestyle": dash, "linewidth": 1.5},
     )  # fmt: skip
+
+
+def steps(edges, values, **style):
+    """Return a curve with a step a bin, whole to its ends; `style` as in `line`."""
+    return line(edges, np.append(values, values[-1]), interpolation="steps-post", **style)
+
+
+def padded(x):
+    """Return a range of a logarithmic axis that leaves room at both ends of `x`."""
+    low, high = np.min(x), np.max(x)
+    room = (high / low) ** 0.06
+    return low / room, high * room
 
 
 def points(x, y, error, *, kdim, vdim, colour, label=""):
@@ -116,8 +134,9 @@ def band(x, low, high, *, kdim, vdim, colour):
     """Return the area between two curves, pale."""
     area = hv.Area((x, low, high), kdim, [vdim, "upper"])
     return styled(
-        area, color=colour, alpha=0.2,
-        bokeh={"line_alpha": 0}, matplotlib={"aspect": "auto", "linewidth": 0},
+        area, alpha=0.2,
+        bokeh={"color": colour, "line_alpha": 0},
+        matplotlib={"aspect": "auto", "facecolor": colour, "linewidth": 0},
     )  # fmt: skip
 
 

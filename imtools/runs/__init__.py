@@ -195,6 +195,8 @@ def _environment(scratch):
     return os.environ | {
         "JUPYTER_RUNTIME_DIR": f"{scratch}/jupyter", "IPYTHONDIR": f"{scratch}/ipython",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        # TensorFlow's remarks on the processor would open every report
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
     }  # fmt: skip
 
 
