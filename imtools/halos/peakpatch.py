@@ -9,6 +9,7 @@ NumPy scalars, and nothing else.
 import io
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ from imtools.halos.catalogue import check_haloes, cosmology_from, make_catalogue
 
 POSITIONS = ("M", "x", "y", "z", "zhalo")
 OPTIONAL = ("vx", "vy", "vz", "zform")
+NO_CATALOGUE = (  # what reading a damaged or foreign archive raises
+    zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, ValueError, EOFError, OSError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
 LONGEST_HEADER = 1_000_000  # bytes; a header holds a dozen numbers
 FLATNESS = 1e-3  # Omega_M + Omega_L may differ from 1 by this (radiation, rounding)
 
@@ -88,7 +93,8 @@ def read_peakpatch(path, *, cosmology=None, drop_invalid=False):
     if any(c.dtype.kind not in "fiu" or c.shape != columns["M"].shape for c in columns.values()):
         msg = f"read_peakpatch: {path}: columns are {wrong}; expected real numbers of one length"
         raise ValueError(msg)
-    centre = [float(np.asarray((header or {}).get(f"cen_{a}_fov", 0.0))) for a in "xy"]
+    place = {"cen_x_fov": 0.0, "cen_y_fov": 0.0} | (header or {})
+    centre = [_number(place, f"cen_{axis}_fov", path) for axis in "xy"]
     haloes = make_catalogue(
         _on_the_sky(columns, centre, cosmology, path), cosmology=cosmology,
         parameters={"file": path.name, "cen_x_fov": centre[0], "cen_y_fov": centre[1]},
@@ -111,7 +117,7 @@ def _read_members(path):
                 elif name in POSITIONS or name in OPTIONAL:
                     with archive.open(info) as stream:
                         members[name] = np.lib.format.read_array(stream, allow_pickle=False)
-    except (zipfile.BadZipFile, pickle.UnpicklingError, ValueError, EOFError, OSError) as error:
+    except NO_CATALOGUE as error:
         msg = f"read_peakpatch: {path} is no peak-patch catalogue ({error})"
         raise ValueError(msg) from error
     return members
@@ -134,7 +140,11 @@ def _read_header(archive, info):
     if not dtype.hasobject:
         msg = f"cosmo_header has dtype {dtype}, expected an object array holding a dict"
         raise ValueError(msg)
-    loaded = _HeaderUnpickler(stream).load()
+    try:
+        loaded = _HeaderUnpickler(stream).load()
+    except Exception as error:  # a forged pickle can make any of them
+        msg = f"cosmo_header: {error}".replace("\n", " ")
+        raise pickle.UnpicklingError(msg) from error
     header = loaded.item() if isinstance(loaded, np.ndarray) and loaded.size == 1 else loaded
     if not isinstance(header, dict):
         msg = f"cosmo_header holds a {type(header).__name__}, expected a dict"
@@ -148,11 +158,27 @@ def _cosmology_of(header, path):
     if missing:
         msg = f"read_peakpatch: {path}: cosmo_header has {sorted(header)}, missing {missing}"
         raise ValueError(msg)
-    total = float(header["Omega_M"]) + float(header.get("Omega_L", 1 - float(header["Omega_M"])))
-    if abs(total - 1) > FLATNESS:
+    values = {ours: _number(header, theirs, path) for ours, theirs in names.items()}
+    if "Omega_L" not in header:
+        header = header | {"Omega_L": 1 - values["omega_m"]}
+    total = values["omega_m"] + _number(header, "Omega_L", path)
+    if not abs(total - 1) < FLATNESS:  # NaN too
         msg = f"read_peakpatch: {path}: Omega_M + Omega_L is {total:.4f}, expected 1 (flat)"
         raise ValueError(msg)
-    return Cosmology(**{ours: float(header[theirs]) for ours, theirs in names.items()})
+    try:
+        return Cosmology(**values)
+    except ValueError as error:
+        msg = f"read_peakpatch: {path}: cosmo_header: {error}"
+        raise ValueError(msg) from None
+
+
+def _number(header, key, path):
+    """Return a number of the header as a float."""
+    try:
+        return float(header[key])
+    except (TypeError, ValueError):
+        msg = f"read_peakpatch: {path}: cosmo_header: {key} is {header[key]!r}, expected a number"
+        raise ValueError(msg) from None
 
 
 def _on_the_sky(columns, centre, cosmology, path):
@@ -164,7 +190,11 @@ def _on_the_sky(columns, centre, cosmology, path):
         msg = f"read_peakpatch: {path}: a halo lies at the observer (x = y = z = 0)"
         raise ValueError(msg)
     z_cosmo = np.full(chi.shape, np.nan)
-    z_cosmo[finite] = cosmology.redshift(chi[finite])
+    try:
+        z_cosmo[finite] = cosmology.redshift(chi[finite])
+    except ValueError as error:
+        msg = f"read_peakpatch: {path}: {error}"
+        raise ValueError(msg) from None
     ours = {
         "m_halo": columns["M"], "z": columns["zhalo"], "z_cosmo": z_cosmo, "chi": chi,
         "ra": np.arctan2(-x, z) / DEG - centre[0],
