@@ -1,3 +1,5 @@
+import inspect
+
 import keras
 import numpy as np
 import numpy.testing as npt
@@ -91,7 +93,8 @@ def test_a_bin_empty_in_all_training_maps_does_not_blow_up():
 )
 def test_a_layer_is_rebuilt_from_its_config(layer):
     again = type(layer).from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
+    arguments = set(inspect.signature(type(layer).__init__).parameters) - {"self", "kwargs"}
+    assert all(getattr(again, name) == getattr(layer, name) for name in arguments | {"name"})
 
 
 def test_histogram_network_is_unchanged_by_translation_and_turns(maps):

@@ -37,8 +37,9 @@ def compile_network(model, training, n_steps):
     optimizer = optimizers[training.optimizer](
         learning_rate=rate, weight_decay=training.weight_decay
     )
-    # XLA made training on a CPU 2 to 8 times slower
-    model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
+    # XLA made TensorFlow's training on a CPU 2 to 8 times slower; JAX compiles or crawls
+    compiled = keras.backend.backend() == "jax"
+    model.compile(optimizer=optimizer, loss="mse", jit_compile=compiled)
 
 
 def fit(model, batches, validation, training, *, scale, keep, log, label="train"):
