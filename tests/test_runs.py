@@ -212,6 +212,15 @@ publish_display_data({})
 """
 
 
+def test_the_report_leaves_out_what_tensorflow_says_of_itself(notebook):
+    remark = "I0000 00:00:1795527571.471555 port.cc:153] oneDNN custom operations are on"
+    source = f"import sys\nprint({remark!r}, 'a warning of ours', sep='\\n', file=sys.stderr)"
+    run = run_notebook(notebook(source))
+    report = (run.folder / "report.html").read_text()
+    assert "a warning of ours" in report
+    assert "oneDNN custom operations" not in report
+
+
 def test_the_report_keeps_the_end_of_a_progress_bar(notebook, capfd):
     run = run_notebook(notebook(BAR), timeout=60, progress=True)
     assert "\rstep 0 of 3" in capfd.readouterr().err  # as it went, in the terminal

@@ -88,7 +88,8 @@ def build(experiment, folder=None, *, progress=True):
                 logger.warning("build: a worker died; catalogues %s are made again", todo)
     msg = (
         f"build: workers died {MAX_BROKEN} times, catalogues {todo} are missing in {folder}; "
-        "out of memory? lower n_workers, then run it again"
+        "out of memory? lower n_workers and run it again; a script of one's own must call it under "
+        "if __name__ == '__main__'"
     )
     raise RuntimeError(msg)
 

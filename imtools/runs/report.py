@@ -2,10 +2,13 @@
 
 import html
 import json
+import re
 import warnings
 from pathlib import Path
 
 from imtools.run_folder import read_json, write_text
+
+REMARK = re.compile(r"I0000 |WARNING: All log messages before absl::InitializeLog")
 
 
 def write_report(run_dir):
@@ -20,6 +23,7 @@ def write_report(run_dir):
 
     run_dir = Path(run_dir)
     notebook = nbformat.read(run_dir / "notebook.ipynb", as_version=4)
+    _drop_remarks(notebook)
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(_summary(run_dir)))
     exporter = HTMLExporter(
         exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True,
@@ -32,6 +36,15 @@ def write_report(run_dir):
         text, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": run_dir.name}})
     write_text(text, run_dir / "report.html", overwrite=True)
     return run_dir / "report.html"
+
+
+def _drop_remarks(notebook):
+    """Drop what TensorFlow says of itself when it is imported, which no setting silences."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                lines = output.text.splitlines(keepends=True)
+                output.text = "".join(line for line in lines if not REMARK.match(line))
 
 
 def _summary(run_dir):
