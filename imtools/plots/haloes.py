@@ -51,7 +51,7 @@ def show_halo_depth(haloes, *, n_most=1000, title=None):
     return _heaviest(haloes, ("z", "ra"), n_most, title, width=WIDE)
 
 
-def show_halo_density(haloes, *, n_pix=64, title=None):
+def show_halo_density(haloes, *, n_pix=32, title=None):
     """Show how many haloes lie where on the sky.
 
     Parameters
@@ -66,7 +66,7 @@ def show_halo_density(haloes, *, n_pix=64, title=None):
     Returns
     -------
     holoviews.Image
-        Haloes per square degree; right ascension grows to the left.
+        Haloes per square arcminute; right ascension grows to the left.
     """
     ra, dec = haloes["ra"].values, haloes["dec"].values
     half = max(np.abs(ra).max(), np.abs(dec).max())
@@ -74,8 +74,8 @@ def show_halo_density(haloes, *, n_pix=64, title=None):
     centres = (edges[1:] + edges[:-1]) / 2
     counts = np.histogram2d(dec, ra, bins=(edges, edges))[0]
     density = xr.DataArray(
-        counts / (2 * half / n_pix) ** 2, name="density",
-        attrs={"units": "deg-2", "long_name": "haloes per solid angle"},
+        counts / (60 * 2 * half / n_pix) ** 2, name="density",
+        attrs={"units": "arcmin-2", "long_name": "haloes per solid angle"},
     )  # fmt: skip
     element = hv.Image(
         (centres, centres, density.values),

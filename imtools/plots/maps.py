@@ -10,9 +10,11 @@ from imtools.plots.style import (
     axis_label,
     dimension,
     image,
-    line,
     panel,
+    steps,
+    styled,
 )
+from imtools.survey import channel_width
 
 
 def colour_range(*cubes, percent=99.8):
@@ -23,13 +25,13 @@ def colour_range(*cubes, percent=99.8):
     *cubes : xarray.DataArray, units uK
         Maps, with noise or without.
     percent : float
-        The brightest 100 - `percent` of the voxels are drawn in the last colour; where there are
-        negative voxels, as many of the faintest in the first.
+        The brightest 100 - `percent` of the voxels of a map are drawn in the last colour.
 
     Returns
     -------
     (float, float)
-        Lowest and highest temperature [uK]; the lowest is 0 where no voxel is negative.
+        Lowest and highest temperature [uK]. The lowest is 0 where no voxel is negative, and takes
+        at most a quarter of the range where noise is, so that dark stays dark.
 
     Raises
     ------
@@ -42,10 +44,11 @@ def colour_range(*cubes, percent=99.8):
         raise ValueError(msg)
     low = min(float(np.percentile(cube, 100 - percent)) for cube in cubes)
     high = max(float(np.percentile(cube, percent)) for cube in cubes)
-    return min(low, 0.0), high if high > 0 else 1.0
+    high = high if high > 0 else 1.0
+    return max(min(low, 0.0), -high / 3), high
 
 
-def show_channel(cube, freq, *, clim=None, title=None):
+def show_channel(cube, freq, *, clim=None, log=False, title=None):
     """Show one channel of a map on the sky.
 
     Parameters
@@ -56,6 +59,9 @@ def show_channel(cube, freq, *, clim=None, title=None):
         Frequency [GHz]; the nearest channel is shown.
     clim : (float, float), optional
         Colour range; by default that of the whole cube, so that channels compare.
+    log : bool
+        Colours on a logarithmic scale, for maps that differ by orders of magnitude; needs a `clim`
+        above 0.
     title : str, optional
         By default the frequency and redshift.
 
@@ -66,7 +72,12 @@ def show_channel(cube, freq, *, clim=None, title=None):
     """
     channel = _channel(cube, freq, "show_channel")
     clim = colour_range(cube) if clim is None else clim
-    return _on_sky(channel, clim, MAP_COLOURS, _title(channel) if title is None else title)
+    if log and not clim[0] > 0:
+        msg = f"show_channel: clim is {tuple(clim)}, expected above 0 where log is true; raise it"
+        raise ValueError(msg)
+    title = _title(channel) if title is None else title
+    element = _on_sky(channel, clim, MAP_COLOURS, title)
+    return styled(element, cnorm="log") if log else element
 
 
 def show_difference(cube, reference, freq, *, limit=None, title=None):
@@ -171,10 +182,10 @@ def show_spectrum(cube, *, ra=None, dec=None, label="", colour=COLOURS[0]):
         quantity = "mean {}"
     else:
         temp, quantity = cube.sel(ra=ra, dec=dec, method="nearest"), None
-    curve = line(
-        cube["freq"].values, temp.values, kdim=dimension(cube["freq"]),
-        vdim=dimension(cube, quantity=quantity), colour=colour, label=label,
-        interpolation="steps-mid",
+    centres, width = cube["freq"].values, channel_width(cube)
+    curve = steps(
+        np.append(centres - width / 2, centres[-1] + width / 2), temp.values, colour=colour,
+        kdim=dimension(cube["freq"]), vdim=dimension(cube, quantity=quantity), label=label,
     )  # fmt: skip
     return panel(curve, wide=True)
 
@@ -201,11 +212,9 @@ def show_voxel_histogram(cube, *, edges=None, label="", colour=COLOURS[0]):
     values = np.ravel(cube.values)
     counts, edges = np.histogram(values, bins=60 if edges is None else edges)
     shown = np.where(counts > 0, counts, np.nan)
-    curve = line(
-        (edges[1:] + edges[:-1]) / 2, shown, kdim=dimension(cube), colour=colour, label=label,
-        vdim=hv.Dimension(("voxels", "voxels per bin")), interpolation="steps-mid", logy=True,
-    )  # fmt: skip
-    return panel(curve, wide=True)
+    vdim = hv.Dimension(("voxels", "voxels per bin"))
+    curve = steps(edges, shown, kdim=dimension(cube), vdim=vdim, colour=colour, label=label)
+    return panel(curve, wide=True, logy=True)
 
 
 def _channel(cube, freq, caller):

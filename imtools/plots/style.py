@@ -1,5 +1,7 @@
 """Labels from the data, colours for every eye, and options for both plotting backends."""
 
+from itertools import chain
+
 import holoviews as hv
 import holoviews.plotting.bokeh
 import holoviews.plotting.mpl  # an element carries the options of both backends
@@ -90,7 +92,8 @@ def panel(element, *, wide=False, legend="right", **options):
 
 def overlay(elements):
     """Return one overlay of elements, some of which are overlays themselves."""
-    return hv.Overlay(elements).collate()
+    parts = [list(e) if isinstance(e, hv.Overlay) else [e] for e in elements]
+    return hv.Overlay(list(chain.from_iterable(parts)))
 
 
 def line(x, y, *, kdim, vdim, colour, label="", dash="solid", **options):
@@ -110,7 +113,7 @@ def steps(edges, values, **style):
 
 def padded(x):
     """Return a range of a logarithmic axis that leaves room at both ends of `x`."""
-    low, high = np.min(x), np.max(x)
+    low, high = float(np.min(x)), float(np.max(x))
     room = (high / low) ** 0.06
     return low / room, high * room
 
@@ -136,7 +139,7 @@ def band(x, low, high, *, kdim, vdim, colour):
     return styled(
         area, alpha=0.2,
         bokeh={"color": colour, "line_alpha": 0},
-        matplotlib={"aspect": "auto", "facecolor": colour, "linewidth": 0},
+        matplotlib={"aspect": "auto", "color": colour, "facecolor": colour, "linewidth": 0},
     )  # fmt: skip
 
 

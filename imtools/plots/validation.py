@@ -3,7 +3,17 @@
 import holoviews as hv
 import numpy as np
 
-from imtools.plots.style import COLOURS, TRUTH, dimension, line, overlay, panel, points, styled
+from imtools.plots.style import (
+    COLOURS,
+    TRUTH,
+    dimension,
+    line,
+    overlay,
+    padded,
+    panel,
+    points,
+    styled,
+)
 
 
 def show_mass_function(table, *, title=""):
@@ -30,7 +40,8 @@ def show_mass_function(table, *, title=""):
         style = {"kdim": kdim, "vdim": vdim, "colour": colour}
         lines.append(line(mass, part["expected"].mean("seed").values, **style))
         dots.append(points(mass[seen], mean[seen], error[seen], **style, label=f"z = {z:.2f}"))
-    return panel(overlay(lines + dots), logx=True, logy=True, title=title)
+    both = overlay(lines + dots)
+    return panel(both, logx=True, logy=True, xlim=padded(table["m_halo"]), title=title)
 
 
 def show_mass_function_ratio(table, *, title=""):
@@ -55,7 +66,7 @@ def show_mass_function_ratio(table, *, title=""):
                 kdim=kdim, vdim=vdim, colour=colour, label=f"z = {z:.2f}",
             )
         )  # fmt: skip
-    return panel(overlay(elements), logx=True, title=title)
+    return panel(overlay(elements), logx=True, xlim=padded(mass), title=title)
 
 
 def show_ratio_over_k(found, expected, *, quantity, labels, title="", ylim=None):
@@ -96,7 +107,7 @@ def show_ratio_over_k(found, expected, *, quantity, labels, title="", ylim=None)
             ),
         ]  # fmt: skip
     options = {} if ylim is None else {"ylim": ylim}
-    return panel(overlay(elements), title=title, logx=True, **options)
+    return panel(overlay(elements), title=title, logx=True, xlim=padded(k), **options)
 
 
 def show_count_scatter(counts, expected, *, title=""):
