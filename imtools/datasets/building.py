@@ -21,6 +21,7 @@ from imtools.run_folder import (
     write_netcdf,
     write_text,
 )
+from imtools.run_folder.files import remove_unfinished
 
 logger = logging.getLogger(__name__)
 MAX_BROKEN = 3  # process pools that may lose a worker before the build gives up
@@ -85,6 +86,7 @@ def build(experiment, folder=None, *, progress=True):
                 todo = _make_all(experiment, folder, todo, bar)
                 if not todo:
                     return missing
+                remove_unfinished(folder)  # of the workers that ended with the one that died
                 logger.warning("build: a worker died; catalogues %s are made again", todo)
     msg = (
         f"build: workers died {MAX_BROKEN} times, catalogues {todo} are missing in {folder}; "
@@ -134,20 +136,19 @@ def _make_all(experiment, folder, todo, bar):
         return []
     # spawn: a fork would copy locks of threads that do not exist in the child
     context = multiprocessing.get_context("spawn")
-    left = set(todo)
     with ProcessPoolExecutor(n_workers, context, initializer=_end_with_parent) as pool:
         jobs = {pool.submit(_make_file, experiment, folder, k): k for k in todo}
         try:
             for job in as_completed(jobs):
                 job.result()
-                left.discard(jobs[job])
                 bar.update()
         except BrokenProcessPool:
-            left = {k for k in left if not catalogue_path(folder, k).exists()}
+            pass
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return sorted(left)
+    # asked when no worker is left that could still finish one
+    return [k for k in todo if not catalogue_path(folder, k).exists()]
 
 
 def _end_with_parent():

@@ -15,6 +15,10 @@ from imtools.survey import with_bounds as with_cube_bounds
 
 _HALOES, _DRAWS = 0, 1  # what a random stream of a catalogue is for
 SIDES = ("train", "validation", "test")
+NOT_IN_A_MAP = {  # parameters that leave no trace in the maps, so none in their files either
+    "observing": True, "preprocessing": {"transform"}, "data": {"n_workers"}, "counts": {"floor"},
+    "network": True, "training": True, "evaluation": True,
+}  # fmt: skip
 
 
 def side_of(experiment, catalogue):
@@ -65,7 +69,7 @@ def make_maps(experiment, catalogue):
     ).assign_attrs(
         seed=seed, catalogue=catalogue, side=side_of(experiment, catalogue),
         n_halos=haloes.sizes["halo"], data_key=experiment.data_key(),
-        experiment=json.dumps(experiment.model_dump(exclude={"network", "training"})),
+        experiment=json.dumps(experiment.model_dump(exclude=NOT_IN_A_MAP)),
     )  # fmt: skip
 
 

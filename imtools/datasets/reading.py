@@ -70,6 +70,7 @@ def _read(folder, catalogue, side, data_key):
         msg = f"load: catalogue {catalogue} is damaged ({error}); run datasets.build again"
         raise ValueError(msg) from error
     found = tuple(dataset.attrs.get(name) for name in ("catalogue", "side", "data_key"))
+    found = tuple(value.item() if isinstance(value, np.generic) else value for value in found)
     if found != (catalogue, side, data_key):
         msg = (
             f"load: {path} says catalogue, side and key are {found}, expected "
@@ -148,7 +149,10 @@ class Batches:
             If there is no such full batch.
         """
         if not 0 <= index < self.n_batches():
-            msg = f"Batches.batch: index is {index}, expected 0 to {self.n_batches() - 1}"
+            msg = (
+                f"Batches.batch: index is {index}, expected one of the {self.n_batches()} full "
+                f"batches of {self.experiment.training.batch_size} among {len(self.targets)} maps"
+            )
             raise IndexError(msg)
         order = self._rng(epoch).permutation(len(self.targets))
         size = self.experiment.training.batch_size
