@@ -379,6 +379,19 @@ def test_an_ensemble_trains_its_members_apart(data, tmp_path):
     assert model.name == "ensemble"
 
 
+def test_every_member_and_every_seed_draws_its_own_batches(data, tmp_path, monkeypatch):
+    seeds, plain = [], Batches.__init__
+
+    def seen(self, maps, experiment, seed):
+        seeds.append(seed)
+        plain(self, maps, experiment, seed)
+
+    monkeypatch.setattr(Batches, "__init__", seen)
+    for seed in (0, 1):
+        run(data, tmp_path / str(seed), n_ensemble=2, epochs=1, seed=seed)
+    assert len(set(seeds)) == 4
+
+
 @pytest.mark.slow
 def test_the_network_of_the_notes_can_over_fit_twelve_maps(data, tmp_path):
     twelve = data | {"train": data["train"].isel(sample=slice(0, 24, 2))}
