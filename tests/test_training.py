@@ -23,6 +23,7 @@ from imtools.training import (
     save_model,
     train,
 )
+from imtools.training.loop import fit
 from imtools.training.saved import _sha256
 
 # Keras 3.15 asks numpy for a copy in the way of numpy 1 when it saves weights
@@ -360,6 +361,23 @@ def test_training_stops_when_patience_is_over(data, tmp_path, monkeypatch):
     manifest = run(data, tmp_path, epochs=6, patience=3)
     assert len(read_rows(tmp_path / "history.csv")["epoch"]) == 5
     assert manifest["best"] == [{"epoch": 1, "validation_loss": 2.0}]
+
+
+def test_a_network_is_left_at_its_best_weights(data, monkeypatch):
+    losses, kept = iter([2.0, 1.0, 3.0]), []
+    monkeypatch.setattr("imtools.training.loop.validation_loss", lambda *args: next(losses))
+    experiment = toy_experiment(epochs=3)
+    inputs = network_inputs(data["train"]["map"], experiment)
+    model = networks.build("histogram", inputs.shape[1:], 14, width=3)
+    networks.adapt(model, inputs)
+    fit(
+        model, Batches(data["train"], experiment, 0), (inputs, None), experiment.training,
+        scale=lambda log_dn: log_dn, log=lambda row: None,
+        keep=lambda epoch, loss: kept.append(model.get_weights()),
+    )  # fmt: skip
+    assert len(kept) == 2
+    for now, then in zip(model.get_weights(), kept[1], strict=True):
+        npt.assert_array_equal(now, then)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
