@@ -350,14 +350,18 @@ def test_a_killed_driver_takes_its_workers_along_and_loses_nothing_done(
 ):  # F9
     path = tmp_path / "set"
     driver = start_driver(SLOW, path)
+    workers = []
     try:
         wait_for(lambda: list(path.glob("catalogue_*.nc")))
         workers = workers_of(driver)
         assert len(workers) == 2
-    finally:
         driver.kill()
+        driver.wait()
+        wait_for(lambda: all(map(has_ended, workers)), seconds=20.0)
+    finally:
+        for process in (driver, *(w for w in workers if not has_ended(w))):
+            process.kill()
         driver.communicate()
-    wait_for(lambda: all(map(has_ended, workers)), seconds=20.0)
     there = [k for k in range(N) if catalogue_path(path, k).exists()]
     assert 1 <= len(there) < N
     with caplog.at_level(logging.WARNING):
