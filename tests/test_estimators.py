@@ -15,7 +15,6 @@ from imtools.estimators import (
 )
 
 # Keras 3.15 asks numpy for a copy in the way of numpy 1 when it saves weights
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")

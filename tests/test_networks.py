@@ -9,7 +9,6 @@ from imtools import networks
 from imtools.networks import ARCHITECTURES, LogCounts, SoftHistogram, Standardise
 
 # Keras 3.15 asks numpy for a copy in the way of numpy 1 when it saves weights
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SHAPE = (16, 16, 4)
 OFF_DEFAULT = {  # every argument of every builder, none at its default

@@ -27,7 +27,6 @@ from imtools.training.loop import fit
 from imtools.training.saved import _sha256
 
 # Keras 3.15 asks numpy for a copy in the way of numpy 1 when it saves weights
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")

@@ -147,6 +147,12 @@ def _mean(values, axis):
     return np.where(n > 0, np.nansum(values, axis=axis) / np.maximum(n, 1), np.nan)
 
 
+def _skill(rms, variance):
+    """Return 1 - MSE / Var; NaN where the truth does not vary."""
+    varies = variance > 0
+    return np.where(varies, 1 - rms**2 / np.where(varies, variance, 1), np.nan)
+
+
 def _variance(values, axis=0):
     return _mean((values - np.expand_dims(_mean(values, axis), axis)) ** 2, axis)
 
