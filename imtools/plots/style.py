@@ -114,7 +114,7 @@ def steps(edges, values, **style):
 def padded(x):
     """Return a range of a logarithmic axis that leaves room at both ends of `x`."""
     low, high = float(np.min(x)), float(np.max(x))
-    room = (high / low) ** 0.06
+    room = (high / low) ** 0.1
     return low / room, high * room
 
 
