@@ -200,11 +200,13 @@ def show_power(lf, *, label="", colour=TRUTH, dash="solid"):
 def show_scatter(lf, *, label="", colour=TRUTH):
     """Show `log_scatter` against luminosity; the band is the 68 % sampling error of the scatter.
 
-    Bins that most samples leave empty are left out: there the floor makes the scatter.
+    The ends that most samples leave empty are left out: there the floor makes the scatter.
     """
     sigma = log_scatter(lf)
     error = sigma / np.sqrt(2 * (lf.sizes["sample"] - 1))  # of a Gaussian's standard deviation
-    seen = sigma.where(lf.median("sample") > 0)
+    shines = lf.median("sample").values > 0
+    inside = np.logical_or.accumulate(shines) & np.logical_or.accumulate(shines[::-1])[::-1]
+    seen = sigma.where(xr.DataArray(inside, dims="log_l"))
     around = (np.maximum(seen - error, seen / 10), seen, seen + error)
     return _line_in_band(around, hv.Dimension(SCATTER), label, colour, {"logy": True})
 
