@@ -1,6 +1,12 @@
 """What lies between the sky and a map: beam, foregrounds, interlopers, noise and filters."""
 
 from imtools.observing.beam import finer, smooth_beam, to_survey
+from imtools.observing.filters import (
+    applied_filters,
+    subtract_mean,
+    subtract_pca,
+    subtract_polynomial,
+)
 from imtools.observing.noise import (
     CONVENTIONS,
     REFERENCE_DELTA_NU,
@@ -10,16 +16,23 @@ from imtools.observing.noise import (
     pooled_noise,
     voxel_noise,
 )
+from imtools.observing.transfer import K_EDGES, transfer_function
 
 __all__ = [
     "CONVENTIONS",
+    "K_EDGES",
     "REFERENCE_DELTA_NU",
     "REFERENCE_PIXEL",
     "add_white_noise",
+    "applied_filters",
     "finer",
     "noise_per_voxel",
     "pooled_noise",
     "smooth_beam",
+    "subtract_mean",
+    "subtract_pca",
+    "subtract_polynomial",
     "to_survey",
+    "transfer_function",
     "voxel_noise",
 ]
