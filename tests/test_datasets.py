@@ -557,3 +557,17 @@ def test_a_short_or_empty_batch_is_never_drawn(sides):  # F22
     with pytest.raises(IndexError, match="the 0 full batches of 4 among 3 maps"):
         few.batch(0, 0)
     assert Batches(sides["train"].isel(sample=slice(0)), SMALL, seed=1).n_batches() == 0
+
+
+def test_a_flipped_byte_in_a_map_is_named_and_never_loaded(tmp_path):
+    experiment = Experiment.from_preset("tiny", n_draws=1, n_train=1, n_workers=1, batch_size=1)
+    build(experiment, tmp_path, progress=False)
+    path = catalogue_path(tmp_path, 0)
+    data = bytearray(path.read_bytes())
+    values = load(tmp_path, "train")["map"].values[0].tobytes()
+    start = data.find(values[:64])
+    assert start > 0  # the map stands there as it is
+    data[start + 40] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"catalogue 0 is damaged .*; run datasets.build again"):
+        load(tmp_path, "train")

@@ -29,7 +29,7 @@ class HalosStage(Stage):
     """The haloes of a catalogue."""
 
     m_min: float = _field(2.5e10, "Msun", "least massive halo", ge=1e8, le=1e14)
-    cell_size: float = _field(2.0, "Mpc", "cell of the density field", ge=0.25, le=20)
+    cell_size: float = _field(2.0, "Mpc", "cell of the density field", ge=0.5, le=20)
 
 
 class LuminosityStage(Stage):

@@ -85,7 +85,8 @@ def panel(element, *, wide=False, legend="right", **options):
             beside["legend_offset"] = (10, SIZE // 3)  # from below, where Bokeh puts it
     return styled(
         element, **options,
-        bokeh={"frame_width": width, "frame_height": SIZE} | beside,
+        # no tool is active, or the wheel would zoom where a reader scrolls
+        bokeh={"frame_width": width, "frame_height": SIZE, "active_tools": []} | beside,
         matplotlib={"aspect": "auto", "fig_inches": _inches(width)},
     )  # fmt: skip
 
@@ -135,7 +136,10 @@ def points(x, y, error, *, kdim, vdim, colour, label=""):
 
 def band(x, low, high, *, kdim, vdim, colour):
     """Return the area between two curves, pale."""
-    area = hv.Area((x, low, high), kdim, [vdim, "upper"])
+    # named after the quantity: panels of a layout share axes of one name
+    vdim = hv.Dimension(vdim)
+    upper = hv.Dimension(f"upper {vdim.name}", label=vdim.label)
+    area = hv.Area((x, low, high), kdim, [vdim, upper])
     return styled(
         area, alpha=0.2,
         bokeh={"color": colour, "line_alpha": 0},

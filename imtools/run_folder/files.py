@@ -185,7 +185,8 @@ def _encoding(variable):
     # No compression: random batches read fastest, and a map of noise does not shrink.
     encoding = {"_FillValue": None} if variable.dtype.kind == "f" else {}
     if variable.ndim >= 3 and variable.dims[0] == "sample":
-        encoding["chunksizes"] = (1, *variable.shape[1:])
+        # with a checksum, so that a flipped byte is an error and not a map
+        encoding |= {"chunksizes": (1, *variable.shape[1:]), "fletcher32": True}
     return encoding
 
 
