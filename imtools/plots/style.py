@@ -138,7 +138,7 @@ def band(x, low, high, *, kdim, vdim, colour):
     """Return the area between two curves, pale."""
     # named after the quantity: panels of a layout share axes of one name
     vdim = hv.Dimension(vdim)
-    upper = hv.Dimension(f"upper {vdim.name}", label=vdim.label)
+    upper = hv.Dimension(f"upper {vdim.name}")
     area = hv.Area((x, low, high), kdim, [vdim, upper])
     return styled(
         area, alpha=0.2,
