@@ -7,6 +7,7 @@ from imtools.observing.filters import (
     subtract_pca,
     subtract_polynomial,
 )
+from imtools.observing.lines import line_width
 from imtools.observing.noise import (
     CONVENTIONS,
     REFERENCE_DELTA_NU,
@@ -26,6 +27,7 @@ __all__ = [
     "add_white_noise",
     "applied_filters",
     "finer",
+    "line_width",
     "noise_per_voxel",
     "pooled_noise",
     "smooth_beam",
