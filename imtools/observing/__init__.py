@@ -7,6 +7,7 @@ from imtools.observing.filters import (
     subtract_pca,
     subtract_polynomial,
 )
+from imtools.observing.hits import add_noise, hit_map, noise_map
 from imtools.observing.lines import line_width
 from imtools.observing.noise import (
     CONVENTIONS,
@@ -24,10 +25,13 @@ __all__ = [
     "K_EDGES",
     "REFERENCE_DELTA_NU",
     "REFERENCE_PIXEL",
+    "add_noise",
     "add_white_noise",
     "applied_filters",
     "finer",
+    "hit_map",
     "line_width",
+    "noise_map",
     "noise_per_voxel",
     "pooled_noise",
     "smooth_beam",
