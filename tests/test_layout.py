@@ -13,7 +13,7 @@ from imtools.runs.parameters import parameters_cell, read_notebook
 ROOT = Path(__file__).parents[1]
 ORDER = (  # the order the light travels: a module imports only from those above it
     "constants", "cosmology", "survey", "halos", "luminosity", "counts", "painting", "observing",
-    "statistics", "preprocessing", "formats", "experiment", "run_folder", "datasets", "networks",
+    "statistics", "preprocessing", "run_folder", "formats", "experiment", "datasets", "networks",
     "training", "estimators", "evaluation", "plots", "runs", "dashboards", "cli",
 )  # fmt: skip
 MODULES = sorted((ROOT / "imtools").rglob("*.py"))

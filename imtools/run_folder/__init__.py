@@ -12,6 +12,7 @@ from imtools.run_folder.files import (
     append_row,
     atomic_path,
     check_finite,
+    first_bytes,
     open_netcdf,
     read_json,
     read_rows,
@@ -22,9 +23,9 @@ from imtools.run_folder.files import (
 from imtools.run_folder.lock import is_alive, locked, this_process
 
 __all__ = [
-    "append_row", "atomic_path", "check_finite", "data_root", "environment", "locked", "new_run",
-    "open_netcdf", "open_run", "read_json", "read_rows", "read_status", "write_environment",
-    "write_json", "write_netcdf", "write_status", "write_text",
+    "append_row", "atomic_path", "check_finite", "data_root", "environment", "first_bytes",
+    "locked", "new_run", "open_netcdf", "open_run", "read_json", "read_rows", "read_status",
+    "write_environment", "write_json", "write_netcdf", "write_status", "write_text",
 ]  # fmt: skip
 
 STATES = ("pending", "running", "done", "failed", "lost")

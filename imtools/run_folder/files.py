@@ -99,7 +99,7 @@ def _plain(value):
 
 def read_json(path):
     """Return what the JSON file at `path` holds; a ValueError names a file that is damaged."""
-    text = _checked_bytes(path, "read_json").decode("utf-8", errors="replace")
+    text = first_bytes(path, "read_json").decode("utf-8", errors="replace")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -200,7 +200,7 @@ def open_netcdf(path):
     ValueError
         If it is empty, a web page or something else that is no netCDF.
     """
-    start = _checked_bytes(path, "open_netcdf", 512)
+    start = first_bytes(path, "open_netcdf", 512)
     if not start.startswith((b"\x89HDF\r\n\x1a\n", b"CDF")):
         kind = "a web page" if start.lstrip()[:1] == b"<" else "no netCDF file"
         msg = f"open_netcdf: {path} is {kind}, expected netCDF; download or make it again"
@@ -212,7 +212,7 @@ def open_netcdf(path):
         raise OSError(msg.replace("\n", " ")) from None
 
 
-def _checked_bytes(path, caller, n=-1):
+def first_bytes(path, caller, n=-1):
     """Return the first `n` bytes of a file, or raise one line that says what `path` is."""
     path = Path(path)
     if path.is_dir():
