@@ -7,6 +7,13 @@ from imtools.observing.filters import (
     subtract_pca,
     subtract_polynomial,
 )
+from imtools.observing.foregrounds import (
+    DIFFUSE,
+    diffuse,
+    draw_point_sources,
+    point_source_counts,
+    point_sources,
+)
 from imtools.observing.hits import add_noise, hit_map, noise_map
 from imtools.observing.lines import line_width
 from imtools.observing.noise import (
@@ -22,17 +29,22 @@ from imtools.observing.transfer import K_EDGES, transfer_function
 
 __all__ = [
     "CONVENTIONS",
+    "DIFFUSE",
     "K_EDGES",
     "REFERENCE_DELTA_NU",
     "REFERENCE_PIXEL",
     "add_noise",
     "add_white_noise",
     "applied_filters",
+    "diffuse",
+    "draw_point_sources",
     "finer",
     "hit_map",
     "line_width",
     "noise_map",
     "noise_per_voxel",
+    "point_source_counts",
+    "point_sources",
     "pooled_noise",
     "smooth_beam",
     "subtract_mean",
