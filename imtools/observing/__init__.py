@@ -15,6 +15,7 @@ from imtools.observing.foregrounds import (
     point_sources,
 )
 from imtools.observing.hits import add_noise, hit_map, noise_map
+from imtools.observing.interlopers import INTERLOPERS, interloper_cube
 from imtools.observing.lines import line_width
 from imtools.observing.noise import (
     CONVENTIONS,
@@ -30,6 +31,7 @@ from imtools.observing.transfer import K_EDGES, transfer_function
 __all__ = [
     "CONVENTIONS",
     "DIFFUSE",
+    "INTERLOPERS",
     "K_EDGES",
     "REFERENCE_DELTA_NU",
     "REFERENCE_PIXEL",
@@ -40,6 +42,7 @@ __all__ = [
     "draw_point_sources",
     "finer",
     "hit_map",
+    "interloper_cube",
     "line_width",
     "noise_map",
     "noise_per_voxel",
