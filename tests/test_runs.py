@@ -317,9 +317,10 @@ def test_a_cell_that_hangs_times_out_and_its_kernel_is_gone(notebook):  # F14
 
 
 def test_a_timeout_before_the_kernel_has_started_leaves_none(notebook):  # F14
+    before = psutil.Process().children(recursive=True)  # other tests' helpers
     run = run_notebook(notebook(HANG), timeout=0.5)
     assert run.reason == "timeout: stopped after 0.5 s"
-    assert psutil.Process().children(recursive=True) == []
+    assert set(psutil.Process().children(recursive=True)) <= set(before)
 
 
 @pytest.mark.parametrize(

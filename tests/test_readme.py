@@ -1,0 +1,61 @@
+"""What README shows is what happens."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from imtools.cli import _values
+from imtools.experiment import Experiment
+from imtools.runs.parameters import plan, read_notebook
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+CODE = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [
+    line.split("#")[0].strip()
+    for language, text in BLOCKS
+    if not language
+    for line in text.splitlines()
+]
+RUNS = [line for line in COMMANDS if line.startswith(".venv/bin/imtools run ")]
+
+
+@pytest.mark.parametrize("source", CODE, ids=range(len(CODE)))
+def test_the_example_makes_a_map_and_its_counts(source):
+    names = {}
+    exec(source, names)
+    cube = names["cube"]
+    assert cube.dims == ("freq", "dec", "ra")
+    assert cube.attrs["units"] == "uK"
+    # every source that is counted was painted, and the faintest are below the bins
+    assert 0 < names["true_counts"].sum() <= cube.attrs["n_inside"]
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_the_runs_it_names_would_start(line):
+    assert RUNS
+    words = shlex.split(line)
+    notebook = words[2]
+    pairs = [f"{a}={b}" for p, a, b in zip(words, words[1:], words[2:], strict=False) if p == "-p"]
+    preset = words[words.index("--preset") + 1]
+    content = read_notebook(ROOT / notebook)
+    experiment, _ = plan(content, preset=preset, parameters=_values(pairs), name=notebook)
+    assert isinstance(experiment, Experiment)
+
+
+def test_every_target_and_file_it_names_is_there():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", "\n".join(COMMANDS), flags=re.MULTILINE):
+        assert f"\n{target}:" in makefile
+    for path in re.findall(r"\]\(([\w./]+)\)", README):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_table_is_one_that_the_scoreboard_prints():
+    for label in ("prior mean", "histogram regression", "network", "published CNN"):
+        assert re.search(
+            rf"^{label} +\|( \d\.\d\d\d){{6}} \|( \d\.\d\d\d){{6}}$", README, re.MULTILINE
+        )
