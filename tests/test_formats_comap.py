@@ -10,6 +10,7 @@ from comap_files import CENTRE, N_DEC, N_RA, PIXEL, WIDTH, as_stored, truth, wri
 
 from imtools.constants import NU_CO10
 from imtools.formats import fill_masked, read_comap
+from imtools.formats.hdf5 import LARGEST, check_size
 from imtools.observing.filters import applied_filters
 from imtools.survey import channel_width, check_cube, pixel_size
 
@@ -76,6 +77,17 @@ def test_a_field_may_lie_across_right_ascension_zero(tmp_path):
     assert dataset.attrs["ra_center"] == pytest.approx(0.0, abs=1e-9)
 
 
+def test_offsets_are_from_the_centre_that_the_file_states(tmp_path):
+    step = PIXEL / np.cos(np.radians(CENTRE[1]))
+    centre = np.array([CENTRE[0] - 360 + step, CENTRE[1]])  # a turn away, and off the middle
+    dataset = read_comap(write_comap(tmp_path / "m.h5", "A", patch_center=centre))
+    npt.assert_allclose(dataset["ra"], truth()["ra"] - PIXEL, atol=1e-10)
+    npt.assert_allclose(dataset["dec"], truth()["dec"], atol=1e-10)
+    assert dataset.attrs["ra_center"] == pytest.approx(CENTRE[0] + step, abs=1e-9)
+    # one that lies outside of the map is of another field
+    assert_is_truth(read_comap(write_comap(tmp_path / "n.h5", "A", patch_center=[25.0, 0.0])))
+
+
 def test_axes_in_float32_are_even_and_pixels_square(tmp_path):
     with h5py.File(write_comap(tmp_path / "m.h5", "A"), "r+") as file:
         for name in ("x", "y", "freq"):
@@ -86,6 +98,21 @@ def test_axes_in_float32_are_even_and_pixels_square(tmp_path):
     rtol = 360 * 6e-8 / ((N_DEC - 1) * PIXEL)  # a float32 of an angle, over the side of the field
     npt.assert_allclose(pixel_size(dataset["brightness_temperature"]), PIXEL, rtol=rtol)
     npt.assert_allclose(dataset["freq"], truth()["freq"], rtol=1e-7)
+
+
+def test_pixels_that_are_nearly_square_are_taken_as_square_and_it_is_said(tmp_path):
+    with h5py.File(write_comap(tmp_path / "m.h5", "A"), "r+") as file:
+        file["x"][:] = CENTRE[0] + (file["x"][:] - CENTRE[0]) * 1.005
+    with pytest.warns(UserWarning, match=r"pixels are 0.0335 deg in ra, 0.0333333 in dec"):
+        dataset = read_comap(tmp_path / "m.h5")
+    npt.assert_allclose(dataset["ra"], truth()["ra"], atol=1e-10)
+    assert "taken as square" in dataset.attrs["repairs"]
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        file["x"][:] = CENTRE[0] + (file["x"][:] - CENTRE[0]) * 1.05
+    oblong = read_comap(tmp_path / "m.h5")["brightness_temperature"]
+    npt.assert_allclose(oblong["ra"], truth()["ra"] * 1.005 * 1.05, atol=1e-10)
+    with pytest.raises(ValueError, match="expected square; re-grid the map"):
+        pixel_size(oblong)
 
 
 @pytest.mark.parametrize("rounding", [0.0, 1e-12])
@@ -303,9 +330,15 @@ def test_a_link_in_a_group_is_refused_too(tmp_path):
     path = write_comap(tmp_path / "m.h5", "B")
     with h5py.File(path, "r+") as file:
         file["wcs/more"] = h5py.ExternalLink(outside(tmp_path), "/map")
-        file["wcs/loop"] = file["wcs"]  # a group inside itself ends no walk
     with pytest.raises(ValueError, match=r"/more is a link to .*secret.h5"):
         read_comap(path)
+
+
+def test_a_group_inside_itself_is_walked_once(tmp_path):
+    path = write_comap(tmp_path / "m.h5", "B")
+    with h5py.File(path, "r+") as file:
+        file["wcs/loop"] = file["wcs"]
+    assert_is_truth(read_comap(path))
 
 
 def test_data_kept_in_another_file_is_refused(tmp_path):
@@ -337,6 +370,14 @@ def test_an_array_far_larger_than_its_file_is_refused(tmp_path):
         del file["map_coadd"]
     with pytest.raises(ValueError, match="300 times the file"):
         read_comap(path)
+
+
+def test_an_array_larger_than_any_map_is_refused_however_large_its_file(tmp_path):
+    with (tmp_path / "m.h5").open("wb") as file:
+        file.truncate(2**30)  # a file with a hole takes no room
+    check_size(LARGEST, "map", tmp_path / "m.h5")
+    with pytest.raises(ValueError, match=r"would fill 4.29 GB .* expected below 4.29 GB"):
+        check_size(LARGEST + 1, "map", tmp_path / "m.h5")
 
 
 def test_a_truncated_or_damaged_file_is_one_line(tmp_path):

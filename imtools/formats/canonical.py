@@ -28,6 +28,7 @@ AXES = {
 }  # fmt: skip
 UNEVEN = 0.02  # of a voxel, by how much a value may lie off an even axis (rounding to float32)
 SQUARE = 1e-4  # pixels whose sides differ by less, relatively, are square but for rounding
+NEARLY_SQUARE = 0.01  # by less than this, they are taken as square, and it is said
 
 
 def map_dataset(fields, *, freq, dec, ra, nu_rest, path, attrs=None, repairs=(), widths=None):
@@ -77,7 +78,8 @@ def map_dataset(fields, *, freq, dec, ra, nu_rest, path, attrs=None, repairs=(),
         msg = f"{path}: all {fields['mask'].size} voxels are masked (no hits, noise 0 or NaN); "
         raise ValueError(msg + "expected some with data")
     grid = {name: even_axis(values, name, path, widths) for name, values in axes.items()}
-    grid["ra"] = _square(*grid["ra"], grid["dec"][1])
+    repairs = list(repairs)
+    grid["ra"] = _square(*grid["ra"], grid["dec"][1], repairs)
     if repairs:
         warnings.warn(f"{path}: {'; '.join(repairs)}", UserWarning, stacklevel=3)
     return _labelled(fields, grid, nu_rest, dict(attrs or {}), repairs)
@@ -190,12 +192,18 @@ def even_axis(values, name, path, widths=None):
     return even, (values[-1] - values[0]) / steps.size
 
 
-def _square(ra, width, height):
-    """Return the right ascensions with the pixels made square, where only rounding says else."""
-    if width == height or abs(width / height - 1) > SQUARE:
+def _square(ra, width, height, repairs):
+    """Return the right ascensions with the pixels made square, where they are so but for little.
+
+    cos(dec) varies by more over a field, which a flat sky neglects.
+    """
+    unequal = abs(width / height - 1)
+    if unequal > NEARLY_SQUARE:
         return ra, width
+    if unequal > SQUARE:
+        repairs.append(f"pixels are {width:.6g} deg in ra, {height:.6g} in dec, taken as square")
     middle = (ra[0] + ra[-1]) / 2
-    return middle + (ra - middle) * (height / width), height
+    return (ra if width == height else middle + (ra - middle) * (height / width)), height
 
 
 def _labelled(fields, grid, nu_rest, attrs, repairs):
@@ -211,7 +219,7 @@ def _labelled(fields, grid, nu_rest, attrs, repairs):
         if name in fields
     }
     if repairs:
-        attrs["repairs"] = json.dumps(list(repairs))
+        attrs["repairs"] = json.dumps(repairs)
     dataset = xr.Dataset(data, coords=coords, attrs=attrs | {"imtools_version": __version__})
     cube = dataset["brightness_temperature"].attrs
     cube |= attrs | {"nu_rest": float(nu_rest)}
@@ -256,7 +264,7 @@ def fill_masked(dataset, *, fill="zero"):
     else:
         msg = f"fill_masked: fill is {fill!r}, expected 'zero' or 'channel_mean'"
         raise ValueError(msg)
-    filled = xr.where(mask, value, cube).astype(cube.dtype).transpose(*cube.dims)
+    filled = xr.where(mask, value, cube).astype(cube.dtype)
     n_bad = int((~np.isfinite(filled)).sum())
     if n_bad:
         msg = f"fill_masked: {n_bad} of {filled.size} voxels are NaN or infinite and not masked"
