@@ -141,7 +141,8 @@ def to_survey(cube, survey):
 
 def _beam_weights(sigma):
     """Return the weight of a pixel at each distance from the middle; `sigma` in pixels."""
-    weight = np.exp(-0.5 * (np.arange(np.ceil(REACH * sigma)) / sigma) ** 2)
+    reach = 2 * np.ceil(REACH * sigma / 2)  # even, for the loops take two distances at once
+    weight = np.exp(-0.5 * (np.arange(reach + 1) / sigma) ** 2)
     return weight / (2 * weight.sum() - weight[0])  # both sides of the middle
 
 
@@ -153,30 +154,30 @@ def _smooth(maps, weight):
     """
     n_map, n_row, n_column = maps.shape
     reach = weight.size - 1
-    middle = slice(reach, reach + n_column)
-    padded = np.zeros((n_row, n_column + 2 * reach), maps.dtype)
+    padded_map = np.zeros((n_row + 2 * reach, n_column), maps.dtype)
+    padded_row = np.zeros(n_column + 2 * reach, maps.dtype)
+    row = padded_row[reach : reach + n_column]
     for m in range(n_map):
-        for i in range(n_row):
-            total = padded[i, middle]
-            total[:] = weight[0] * maps[m, i]
-            for k in range(1, weight.size):
-                if i >= k:
-                    _add(total, weight[k], maps[m, i - k])
-                if i + k < n_row:
-                    _add(total, weight[k], maps[m, i + k])
-        for i in range(n_row):
-            row, total = padded[i], maps[m, i]
-            total[:] = weight[0] * row[middle]
-            for k in range(1, weight.size):
-                w, before, after = weight[k], row[reach - k :], row[reach + k :]
-                for j in range(n_column):
-                    total[j] += w * (before[j] + after[j])
+        padded_map[reach : reach + n_row] = maps[m]
+        for i in range(reach, reach + n_row):
+            row[:] = weight[0] * padded_map[i]
+            for k in range(1, reach, 2):
+                low, high = padded_map[i - k], padded_map[i + k]
+                lower, higher = padded_map[i - k - 1], padded_map[i + k + 1]
+                _add(row, weight[k], low, high, weight[k + 1], lower, higher)
+            smooth = maps[m, i - reach]
+            smooth[:] = weight[0] * row
+            for k in range(1, reach, 2):
+                low, high = padded_row[reach - k :], padded_row[reach + k :]
+                lower, higher = padded_row[reach - k - 1 :], padded_row[reach + k + 1 :]
+                _add(smooth, weight[k], low, high, weight[k + 1], lower, higher)
 
 
 @njit(cache=True, fastmath=True, inline="always")
-def _add(total, weight, row):
+def _add(total, near, low, high, far, lower, higher):
+    """Add two pairs of rows at equal distances on either side, weighted."""
     for j in range(total.size):
-        total[j] += weight * row[j]
+        total[j] += near * (low[j] + high[j]) + far * (lower[j] + higher[j])
 
 
 def _fit(cube, survey):
