@@ -15,7 +15,17 @@ from comap_files import truth, write_comap
 
 import imtools
 from imtools.constants import NU_CO10
-from imtools.formats import fill_masked, open_map, write_fits, write_limlam, write_map
+from imtools.formats import (
+    fill_masked,
+    open_map,
+    read_comap,
+    read_fits,
+    read_limlam,
+    read_netcdf,
+    write_fits,
+    write_limlam,
+    write_map,
+)
 from imtools.observing import add_white_noise
 from imtools.preprocessing import pool_cube, scale
 
@@ -123,6 +133,39 @@ def test_a_folder_a_missing_file_and_a_locked_one_are_named(tmp_path, monkeypatc
         monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(PermissionError, match="may not be read"):
         open_map(path)
+
+
+@pytest.mark.parametrize("read", [read_comap, read_fits, read_limlam, read_netcdf])
+def test_each_reader_says_what_is_wrong_with_a_path(tmp_path, read):
+    with pytest.raises(FileNotFoundError, match=f"{read.__name__}: .* does not exist"):
+        read(tmp_path / "none")
+    with pytest.raises(IsADirectoryError, match=f"{read.__name__}: .* is a folder"):
+        read(tmp_path)
+
+
+FULL_DISK = """
+import resource, sys, numpy as np
+from imtools import formats
+from imtools.survey import Survey
+cube = Survey.comap(n_pix=32, n_chan=64).cube(np.zeros((64, 32, 32)))
+writer = getattr(formats, sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+try:
+    writer(cube, sys.argv[1], overwrite=True)
+except OSError as error:
+    sys.exit("OSError")
+"""
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_is_an_error_that_leaves_the_old_file(tmp_path, name):
+    (tmp_path / name).write_bytes(b"old")
+    command = [sys.executable, "-c", FULL_DISK, tmp_path / name, WRITERS[name].__name__]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "OSError"
+    assert (tmp_path / name).read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_an_hdf5_file_that_is_no_map_lists_what_it_holds(tmp_path):

@@ -21,6 +21,7 @@ from imtools.constants import DEG, NU_CO10
 from imtools.formats.canonical import coadd, map_dataset, with_mask
 from imtools.formats.hdf5 import open_hdf5, read_array
 from imtools.formats.units import uk_per_unit
+from imtools.run_folder import first_bytes
 
 COADDED = (  # how the generations call map, noise and hits, averaged over feeds
     ("map_coadd", "rms_coadd", "nhit_coadd"),
@@ -77,6 +78,7 @@ def read_comap(path, *, feed=None, freq=None, units="K", nu_rest=NU_CO10):
     .. [2] Lunde et al. 2024, A&A 691, A335, arXiv:2406.07510 (its second generation)
     """
     path = Path(path)
+    first_bytes(path, "read_comap", 1)  # says what is wrong with a path
     with open_hdf5(path) as file:
         centre, axes, widths = _sky(file, path)
         fields, stated = _fields(file, path, feed)

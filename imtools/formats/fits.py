@@ -15,7 +15,7 @@ from imtools.formats.canonical import DIMS, map_dataset
 from imtools.formats.fits_axes import frequencies, read_rest_frequency, sky_offsets
 from imtools.formats.hdf5 import check_size
 from imtools.formats.units import uk_per_unit
-from imtools.run_folder import atomic_path
+from imtools.run_folder import atomic_path, first_bytes
 from imtools.survey import channel_width, check_cube, spacing
 
 EXTENSIONS = {  # how others name what is on the same grid
@@ -66,6 +66,7 @@ def read_fits(path, *, freq=None, units=None, nu_rest=None):
        arXiv:astro-ph/0507293 (the standard of the axes)
     """
     path = Path(path)
+    first_bytes(path, "read_fits", 1)  # says what is wrong with a path
     header, arrays = _load(path)
     wcs = _parse(header, path)
     repairs = []

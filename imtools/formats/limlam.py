@@ -13,7 +13,7 @@ from imtools.constants import NU_CO10
 from imtools.formats.canonical import DIMS, map_dataset
 from imtools.formats.hdf5 import check_size
 from imtools.formats.units import uk_per_unit
-from imtools.run_folder import atomic_path, check_finite
+from imtools.run_folder import atomic_path, check_finite, first_bytes
 from imtools.survey import check_cube, spacing
 
 NEEDED = ("map_cube", "map_frequencies", "map_pixel_ra", "map_pixel_dec")
@@ -55,6 +55,7 @@ def read_limlam(path, *, freq=None, units="uK", nu_rest=None):
     unless the file is `write_limlam`'s, which has a member ``centred``.
     """
     path = Path(path)
+    first_bytes(path, "read_limlam", 1)  # says what is wrong with a path
     arrays = _read_arrays(path)
     missing = [name for name in NEEDED if name not in arrays]
     if missing:

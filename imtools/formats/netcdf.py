@@ -9,7 +9,7 @@ from imtools.constants import NU_CO10
 from imtools.formats.canonical import DIMS, LABELS, map_dataset
 from imtools.formats.hdf5 import check_size, is_hdf5, open_hdf5
 from imtools.formats.units import axis_factor, uk_per_unit
-from imtools.run_folder import open_netcdf, write_netcdf
+from imtools.run_folder import first_bytes, open_netcdf, write_netcdf
 from imtools.survey import check_cube, with_bounds
 
 NAMES = {  # what others call the dims
@@ -47,6 +47,7 @@ def read_netcdf(path, *, freq=None, units=None, nu_rest=None):
         what `map_dataset` asks.
     """
     path = Path(path)
+    first_bytes(path, "read_netcdf", 1)  # says what is wrong with a path
     cube, stored, attrs = _load_variables(path)
     axes = {name: _axis(cube, name, path) for name in DIMS}
     axes["freq"] = axes["freq"] if freq is None else np.asarray(freq)
