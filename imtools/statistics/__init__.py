@@ -1,5 +1,6 @@
-"""What a map is compressed to: its power spectrum and the distribution of its voxels."""
+"""What a map is compressed to: its power spectrum, the distribution of its voxels, and both."""
 
+from imtools.statistics.covariance import joint_covariance, joint_features, rescale_covariance
 from imtools.statistics.power import (
     K_EDGES,
     ComovingBox,
@@ -14,7 +15,10 @@ __all__ = [
     "TEMP_EDGES",
     "ComovingBox",
     "comoving_box",
+    "joint_covariance",
+    "joint_features",
     "power_spectrum",
     "power_spectrum_2d",
+    "rescale_covariance",
     "vid",
 ]
