@@ -1,6 +1,9 @@
-"""What a map is compressed to: its power spectrum, the distribution of its voxels, and both."""
+"""What a map is compressed to, and how much its voxels tell of the luminosity function."""
 
 from imtools.statistics.covariance import joint_covariance, joint_features, rescale_covariance
+from imtools.statistics.expected import expected_counts, field_scatter
+from imtools.statistics.information import prior_covariance, reference_error
+from imtools.statistics.one_point import one_point_fisher, voxel_pdf
 from imtools.statistics.power import (
     K_EDGES,
     ComovingBox,
@@ -15,10 +18,16 @@ __all__ = [
     "TEMP_EDGES",
     "ComovingBox",
     "comoving_box",
+    "expected_counts",
+    "field_scatter",
     "joint_covariance",
     "joint_features",
+    "one_point_fisher",
     "power_spectrum",
     "power_spectrum_2d",
+    "prior_covariance",
+    "reference_error",
     "rescale_covariance",
     "vid",
+    "voxel_pdf",
 ]
