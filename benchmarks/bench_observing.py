@@ -14,6 +14,7 @@ from imtools import halos
 from imtools.constants import FWHM_TO_SIGMA
 from imtools.luminosity import LUMINOSITY_MODELS
 from imtools.observing import (
+    add_emission,
     add_noise,
     diffuse,
     finer,
@@ -106,11 +107,10 @@ def print_chain(survey, haloes, rng):
     sky = step("paint lines on pixels of 0.8'", paint_halos(haloes, fine))
     for line in ("co21", "hcn10"):
         cube = interloper_cube(fine, line=line, seed=1, rng=rng, broaden=True)
-        sky = step(f"simulate and paint {line}", sky + cube)
+        sky = step(f"simulate and paint {line}", add_emission(sky, cube))
     for name in ("synchrotron", "free_free", "cmb"):
-        sky = step(name, sky + diffuse(fine, name, rng=rng))
-    sky = step("point sources", sky + point_sources(fine, rng=rng))
-    sky.attrs = survey.cube(np.zeros(survey.shape)).attrs
+        sky = step(name, add_emission(sky, diffuse(fine, name, rng=rng)))
+    sky = step("point sources", add_emission(sky, point_sources(fine, rng=rng)))
     seen = step("beam, and back to the survey", to_survey(smooth_beam(sky, beam_fwhm=4.0), survey))
     hits = hit_map(survey, kind="edge")
     settings = {"sigma_noise": 11.0, "convention": "reference_voxel", "rng": rng}

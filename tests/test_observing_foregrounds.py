@@ -4,6 +4,7 @@ import pytest
 from scipy.constants import c, h, k
 
 from imtools.observing import (
+    add_emission,
     diffuse,
     draw_point_sources,
     point_source_counts,
@@ -202,9 +203,8 @@ def test_filters_take_out_smooth_foregrounds():
     """What a polynomial of third order leaves of 26-34 GHz power laws is below the signal."""
     survey = Survey.comap(n_chan=64)
     rng = np.random.default_rng(12)
-    sky = sum(diffuse(survey, name, rng=rng, dtype=float) for name in ("synchrotron", "cmb"))
-    sky = sky + point_sources(survey, rng=rng, dtype=float)
-    sky.attrs["units"] = "uK"
+    parts = [diffuse(survey, name, rng=rng, dtype=float) for name in ("synchrotron", "cmb")]
+    sky = add_emission(*parts, point_sources(survey, rng=rng, dtype=float))
     before = float(sky.std())
     assert before > 20
     assert float(subtract_polynomial(sky, order=3).std()) < 1e-3 * before

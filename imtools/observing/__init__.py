@@ -26,6 +26,7 @@ from imtools.observing.noise import (
     pooled_noise,
     voxel_noise,
 )
+from imtools.observing.sky import add_emission
 from imtools.observing.transfer import K_EDGES, transfer_function
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "K_EDGES",
     "REFERENCE_DELTA_NU",
     "REFERENCE_PIXEL",
+    "add_emission",
     "add_noise",
     "add_white_noise",
     "applied_filters",
