@@ -163,6 +163,29 @@ def test_axes_may_come_in_another_order_and_with_stokes(tmp_path):
     assert_same(read_fits(tmp_path / "n.fits")[NAME], sky())
 
 
+def test_two_polarizations_are_one_too_many(tmp_path):
+    path = altered(tmp_path / "m.fits", data=np.stack([sky().values] * 2), CTYPE4="STOKES")
+    with pytest.raises(ValueError, match=r"shape \(2, 4, 5, 6\), expected one value along axes"):
+        read_fits(path)
+
+
+def test_one_channel_has_the_width_in_the_header_if_that_can_be_trusted(tmp_path):
+    one = sky().values[:1, :, ::-1]
+    path = altered(tmp_path / "m.fits", data=one, RESTFRQ=NU_CO10)
+    with pytest.warns(UserWarning, match="RESTFRQ"):
+        npt.assert_allclose(channel_width(read_fits(path)[NAME]), 2.0, rtol=1e-12)
+    path = altered(tmp_path / "m.fits", data=one, CRVAL3=27.0)  # is CDELT3 in Hz or in GHz?
+    with pytest.raises(ValueError, match="freq has one value and no width"):
+        read_fits(path)
+
+
+def test_wavelengths_become_frequencies(tmp_path):
+    metres = 0.299792458 / sky()["freq"].values
+    cards = {"CTYPE3": "WAVE", "CUNIT3": "m", "CRVAL3": metres[0], "CDELT3": metres[1] - metres[0]}
+    path = altered(tmp_path / "m.fits", data=sky().values[:2, :, ::-1], **cards)
+    npt.assert_allclose(read_fits(path)["freq"], sky()["freq"][:2], rtol=1e-12)
+
+
 def test_frequency_may_fall_and_be_in_ghz(tmp_path):
     freq = sky()["freq"].values
     path = altered(

@@ -75,8 +75,9 @@ def read_fits(path, *, freq=None, units=None, nu_rest=None):
     order = _axis_order(wcs, arrays["brightness_temperature"].shape, path)
     arrays = {name: _in_order(values, order) for name, values in arrays.items()}
     n_chan, n_dec, n_ra = arrays["brightness_temperature"].shape
+    width = 0.0
     if freq is None:
-        freq = frequencies(wcs, n_chan, rest, path, repairs)
+        freq, width = frequencies(wcs, n_chan, rest, path, repairs)
     if rest is None:
         rest = NU_CO10
         repairs.append(f"RESTFRQ is missing, taken as CO(1-0) at {NU_CO10} GHz")
@@ -90,8 +91,7 @@ def read_fits(path, *, freq=None, units=None, nu_rest=None):
         if name in arrays:
             arrays[name] = (arrays[name] * factor).astype(arrays[name].dtype)
     attrs = _kept(header) | {"format": "FITS", "source": path.name} | centre
-    # of a single channel only the header knows the width, and it must have been right
-    widths = {"ra": pixel[0], "dec": pixel[1], "freq": 0 if repairs else abs(_step(wcs)) / 1e9}
+    widths = {"ra": pixel[0], "dec": pixel[1], "freq": width}
     return map_dataset(
         arrays, freq=freq, dec=dec, ra=ra, nu_rest=rest, path=path, attrs=attrs,
         repairs=repairs, widths=widths,
@@ -168,12 +168,6 @@ def _in_order(values, order):
     return np.ascontiguousarray(values.transpose([*others, *order]).reshape(
         [values.shape[i] for i in order]
     ))  # fmt: skip
-
-
-def _step(wcs):
-    """Return the step of the spectral axis in its own unit."""
-    number = wcs.wcs.spec
-    return wcs.wcs.get_cdelt()[number] * wcs.wcs.get_pc()[number, number]
 
 
 def _kept(header):

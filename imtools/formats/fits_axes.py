@@ -39,7 +39,7 @@ def _in_hz(value, name, path, repairs):
 
 
 def frequencies(wcs, n_chan, nu_rest, path, repairs):
-    """Return the centre of each channel [GHz], in the order of the cube.
+    """Return the centre of each channel [GHz], in the order of the cube, and the stated width.
 
     Parameters
     ----------
@@ -54,6 +54,11 @@ def frequencies(wcs, n_chan, nu_rest, path, repairs):
     repairs : list of str
         What had to be mended is appended.
 
+    Returns
+    -------
+    numpy.ndarray, float
+        The width [GHz] is 0 where the header does not give it plainly.
+
     Raises
     ------
     ValueError
@@ -62,10 +67,12 @@ def frequencies(wcs, n_chan, nu_rest, path, repairs):
     spectral = wcs.sub([wcs.wcs.spec + 1])
     kind = str(spectral.wcs.ctype[0])[:4].strip("-")
     if kind == "FREQ":
-        return _mended(spectral, n_chan, path, repairs) / 1e9
+        n_repairs, step = len(repairs), abs(float(spectral.pixel_scale_matrix[0, 0]))
+        freq = _mended(spectral, n_chan, path, repairs)
+        return freq / 1e9, step / 1e9 if len(repairs) == n_repairs else 0.0
     values = spectral.all_pix2world(np.arange(n_chan), 0)[0]  # SI
     if kind == "WAVE":
-        return C_LIGHT * 1e3 / values / 1e9
+        return C_LIGHT * 1e3 / values / 1e9, 0.0
     beta = values if kind in ("ZOPT", "BETA") else values / (C_LIGHT * 1e3)
     ratio = {  # observed over rest frequency, Greisen et al. 2006, table 3
         "VRAD": 1 - beta,
@@ -80,7 +87,7 @@ def frequencies(wcs, n_chan, nu_rest, path, repairs):
         msg = f"{path}: spectral axis is {kind} and RESTFRQ is missing; pass nu_rest= [GHz]"
         raise ValueError(msg)
     repairs.append(f"{kind} axis made into frequencies with the rest frequency {nu_rest:g} GHz")
-    return nu_rest * ratio[kind]
+    return nu_rest * ratio[kind], 0.0
 
 
 def _mended(spectral, n_chan, path, repairs):
@@ -96,7 +103,7 @@ def _mended(spectral, n_chan, path, repairs):
         change for change in CHANGES if _plausible(reference * factor + from_reference * change)
     ]
     stated = f"channels are {step * factor:g} Hz wide at {reference * factor:g} Hz"
-    if not _possible(freq) and len(ways) == 1:
+    if len(ways) == 1:
         repairs.append(f"{stated}, which leaves the band; CDELT3 multiplied by {ways[0]:g}")
         return reference * factor + from_reference * ways[0]
     msg = f"{path}: {stated}, {n_chan} of them; expected a band of 1e-3 to {WIDEST} times the "

@@ -150,7 +150,8 @@ def write_map(data, path, *, overwrite=False):
         msg = f"write_map: dims are {cube.dims}, expected one map {DIMS}; pick a sample"
         raise ValueError(msg)
     bounds = with_bounds(cube)
-    dataset = data.assign_coords({k: v for k, v in bounds.coords.items() if k not in cube.coords})
+    edges = {k: v.variable for k, v in bounds.coords.items() if k not in cube.coords}
+    dataset = data.assign_coords(edges)
     for name in DIMS:
         dataset[name].attrs = bounds[name].attrs
     write_netcdf(dataset.assign_attrs(Conventions="CF-1.11"), path, overwrite=overwrite)
