@@ -5,6 +5,8 @@ import xarray as xr
 
 from imtools.constants import DEG
 from imtools.cosmology import Cosmology
+from imtools.halos import simulate
+from imtools.luminosity import Li2016, signal_moments
 from imtools.painting import paint_halos, temperature_from_density
 from imtools.statistics import K_EDGES, comoving_box, power_spectrum, power_spectrum_2d
 from imtools.survey import Survey
@@ -151,6 +153,31 @@ def test_shot_noise_of_unclustered_sources_has_the_analytic_level():
     # one distance for all channels: temperature and voxel volume vary by 16 and 40 % the other way
     rtol = 0.03 + 5 / np.sqrt(float(pk["n_modes"][0]))
     npt.assert_allclose(float(pk[0]), level, rtol=rtol)
+
+
+def test_simulated_maps_have_the_power_of_biased_linear_theory():
+    """From haloes to P(k), against T^2 b^2 P_m with its redshift-space boost, plus shot noise."""
+    survey, model, rng = Survey.comap(n_pix=64), Li2016(), np.random.default_rng(1)
+    stack = []
+    for seed in range(3):
+        haloes = simulate(survey, seed=seed, cell_size=4.0)
+        l_co = model.luminosity(haloes["m_halo"].values, haloes["z_cosmo"].values, rng=rng)
+        stack.append(paint_halos(haloes.assign(l_co=("halo", l_co)), survey))
+    k_edges = [0.06, 0.08, 0.1, 0.13, 0.16, 0.2]
+    pk = power_spectrum(xr.concat(stack, "sample"), survey, k_edges=k_edges)
+    theory = 0.0
+    for z in np.linspace(survey.z_min, survey.z_max, 9):
+        signal = signal_moments(model, z)
+        beta = float(survey.cosmology.growth_rate(z)) / signal["bias"]
+        matter = survey.cosmology.matter_power(pk["k"].values)
+        matter = matter * float(survey.cosmology.growth_factor(z)) ** 2
+        boost = signal["bias"] ** 2 * (1 + 2 * beta / 3 + beta**2 / 5)
+        clustering = signal["mean_temperature"] ** 2 * boost * matter
+        theory = theory + (clustering + signal["shot_noise"]) / 9
+    weight = pk["n_modes"].values
+    ratio = np.average(pk.mean("sample").values / theory, weights=weight)
+    # sampling, and 3 % for distances, pixels and evolution through the band
+    npt.assert_allclose(ratio, 1, atol=5 / np.sqrt(3 * weight.sum()) + 0.03)
 
 
 def test_the_box_has_the_volume_of_the_light_cone():
