@@ -35,7 +35,7 @@ lint: $(STAMP)  ## ruff
 	$(BIN)/ruff format --check .
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir notebooks
+	$(BIN)/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 bench: $(STAMP)  ## time the painting
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
