@@ -2,7 +2,7 @@
 
 from imtools.datasets.building import build, catalogue_path, n_catalogues, set_folder
 from imtools.datasets.catalogue import SIDES, make_maps, side_of
-from imtools.datasets.reading import Batches, load, log_counts_array, network_inputs
+from imtools.datasets.reading import Batches, load, log_counts_array, network_inputs, observe
 
 __all__ = [
     "SIDES",
@@ -14,6 +14,7 @@ __all__ = [
     "make_maps",
     "n_catalogues",
     "network_inputs",
+    "observe",
     "set_folder",
     "side_of",
 ]

@@ -8,13 +8,14 @@ import xarray as xr
 
 from imtools import halos
 from imtools.counts import count_sources, with_bounds
+from imtools.datasets.sky import inside_field, interloper_sky, paint_sky, simulate_haloes
 from imtools.luminosity import draw_model
-from imtools.painting import paint_halos
 from imtools.preprocessing import pool_cube
 from imtools.survey import with_bounds as with_cube_bounds
 
-_HALOES, _DRAWS = 0, 1  # what a random stream of a catalogue is for
+_HALOES, _DRAWS, _INTERLOPERS, _FOREGROUNDS = range(4)  # what a stream of a catalogue is for
 SIDES = ("train", "validation", "test")
+SEEN = ("ra", "dec", "z", "chi", "line_fwhm")  # what painting and turning read of a halo
 NOT_IN_A_MAP = {  # parameters that leave no trace in the maps, so none in their files either
     "observing": True, "preprocessing": {"transform"}, "data": {"n_workers"}, "counts": {"floor"},
     "network": True, "training": True, "evaluation": True,
@@ -45,21 +46,21 @@ def make_maps(experiment, catalogue):
     Returns
     -------
     xarray.Dataset
-        ``map`` (sample, freq, dec, ra) float32 [uK], pooled and free of noise, ``counts``
-        (sample, log_l), ``parameters`` (sample, parameter) of the luminosity model, and on
-        ``sample`` the coordinates ``catalogue``, ``draw``, ``quarter_turns``, ``flip``,
-        ``n_redrawn``, ``luminosity_model`` and ``halo_hash``.
+        ``map`` (sample, freq, dec, ra) float32 [uK], pooled, free of noise and not filtered,
+        ``counts`` (sample, log_l) of the sources in the field, ``parameters`` (sample, parameter)
+        of the luminosity model, and on ``sample`` the coordinates ``catalogue``, ``draw``,
+        ``quarter_turns``, ``flip``, ``n_redrawn``, ``luminosity_model`` and ``halo_hash``.
     """
-    seed = experiment.data.seed
-    haloes = halos.simulate(
-        experiment.survey_object(),
-        seed=np.random.SeedSequence(seed, spawn_key=(catalogue, _HALOES)),
-        m_min=experiment.halos.m_min, cell_size=experiment.halos.cell_size,
-    )  # fmt: skip
+    haloes = simulate_haloes(experiment, _stream(experiment, catalogue, _HALOES))
+    stream = _stream(experiment, catalogue, _INTERLOPERS)
+    interlopers = interloper_sky(experiment, stream, np.random.default_rng(stream))
     samples = []
     for draw in range(experiment.data.n_draws):
-        sequence = np.random.SeedSequence(seed, spawn_key=(catalogue, _DRAWS, draw))
-        samples.append(_sample(haloes, experiment, np.random.default_rng(sequence)))
+        rngs = [
+            np.random.default_rng(_stream(experiment, catalogue, what, draw))
+            for what in (_DRAWS, _FOREGROUNDS)
+        ]
+        samples.append(_sample(haloes, experiment, interlopers, *rngs))
     dataset = _stack(samples)
     n = dataset.sizes["sample"]
     return dataset.assign_coords(
@@ -67,13 +68,18 @@ def make_maps(experiment, catalogue):
         draw=("sample", np.arange(n), {"long_name": "number of the draw"}),
         halo_hash=("sample", np.full(n, _hash(haloes)), {"long_name": "digest of the haloes"}),
     ).assign_attrs(
-        seed=seed, catalogue=catalogue, side=side_of(experiment, catalogue),
+        seed=experiment.data.seed, catalogue=catalogue, side=side_of(experiment, catalogue),
         n_halos=haloes.sizes["halo"], data_key=experiment.data_key(),
         experiment=json.dumps(experiment.model_dump(exclude=NOT_IN_A_MAP)),
     )  # fmt: skip
 
 
-def _sample(haloes, experiment, rng):
+def _stream(experiment, *key):
+    """Return the seed of one stream; it does not depend on what else is drawn."""
+    return np.random.SeedSequence(experiment.data.seed, spawn_key=key)
+
+
+def _sample(haloes, experiment, interlopers, rng, rng_foregrounds):
     """Return one map, its counts and what they were made with."""
     luminosity, pool = experiment.luminosity, experiment.preprocessing
     model = draw_model(
@@ -84,12 +90,15 @@ def _sample(haloes, experiment, rng):
     quarter_turns, flip = 0, False
     if experiment.data.augment:
         quarter_turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-    seen = halos.rotate(haloes[["ra", "dec", "z", "chi"]], angle=90.0 * quarter_turns, flip=flip)
+    seen = haloes[[name for name in SEEN if name in haloes]]
+    seen = halos.rotate(seen, angle=90.0 * quarter_turns, flip=flip)
     attrs = {"units": "Lsun", "long_name": "CO luminosity"}
-    cube = paint_halos(seen.assign(l_co=("halo", l_co, attrs)), experiment.survey_object())
+    seen = seen.assign(l_co=("halo", l_co, attrs))
     cube = pool_cube(
-        cube, freq=pool.pool_freq, dec=pool.pool_dec, ra=pool.pool_ra, how=pool.pool_how
-    )
+        paint_sky(seen, experiment, interlopers, rng_foregrounds),
+        freq=pool.pool_freq, dec=pool.pool_dec, ra=pool.pool_ra, how=pool.pool_how,
+    )  # fmt: skip
+    l_co = l_co[inside_field(haloes, experiment.survey_object())]
     return {
         "map": cube.rename("map"),
         "counts": count_sources(l_co, experiment.l_edges),

@@ -12,7 +12,14 @@ from imtools.counts import log_counts
 from imtools.datasets.building import catalogue_path, n_catalogues
 from imtools.datasets.catalogue import SIDES, side_of
 from imtools.experiment import Experiment
-from imtools.observing import add_white_noise
+from imtools.observing import (
+    add_noise,
+    add_white_noise,
+    hit_map,
+    subtract_mean,
+    subtract_pca,
+    subtract_polynomial,
+)
 from imtools.preprocessing import scale
 from imtools.run_folder import open_netcdf
 
@@ -80,32 +87,65 @@ def _read(folder, catalogue, side, data_key):
     return dataset
 
 
-def network_inputs(maps, experiment, rng=None):
-    """Return maps as a network sees them: noise added, scaled, dims in the network's order.
+FILTERS = {
+    "none": lambda maps, order: maps,
+    "mean": lambda maps, order: subtract_mean(maps, per="map"),
+    "channel_mean": lambda maps, order: subtract_mean(maps, per="channel"),
+    "polynomial": lambda maps, order: subtract_polynomial(maps, order=order),
+    "pca": lambda maps, order: subtract_pca(maps, n_modes=order),
+}
+
+
+def observe(maps, experiment, rng=None):
+    """Return maps as they are observed: noise added, then filtered.
 
     Parameters
     ----------
     maps : xarray.DataArray, dims ("sample", "freq", "dec", "ra"), units uK
         Pooled maps without noise.
     experiment : Experiment
-        Its noise and transform.
+        Its stage ``observing``.
     rng : numpy.random.Generator, optional
         Source of the noise; not needed without noise.
+
+    Returns
+    -------
+    xarray.DataArray, dims as `maps`, units uK
+        New maps; ``attrs`` say ``sigma_noise`` and ``filter``.
+
+    Raises
+    ------
+    ValueError
+        If there is noise and no `rng`.
+    """
+    observing = experiment.observing
+    if observing.sigma_noise > 0:
+        if rng is None:
+            msg = f"observe: sigma_noise is {observing.sigma_noise} uK; pass rng to draw it"
+            raise ValueError(msg)
+        settings = {"sigma_noise": observing.sigma_noise, "convention": observing.noise_convention}
+        if observing.hits == "uniform":
+            maps = add_white_noise(maps, rng=rng, **settings)
+        else:
+            maps = add_noise(maps, hit_map(maps, kind=observing.hits), rng=rng, **settings)
+    return FILTERS[observing.filter](maps, observing.filter_order)
+
+
+def network_inputs(maps, experiment, rng=None):
+    """Return maps as a network sees them: observed, scaled, dims in the network's order.
+
+    Parameters
+    ----------
+    maps, experiment, rng
+        As in `observe`; the experiment also gives the transform.
 
     Returns
     -------
     numpy.ndarray
         float32, shape (sample, dec, ra, freq).
     """
-    observing = experiment.observing
-    if observing.sigma_noise > 0:
-        if rng is None:
-            msg = f"network_inputs: sigma_noise is {observing.sigma_noise} uK; pass rng to draw it"
-            raise ValueError(msg)
-        maps = add_white_noise(
-            maps, sigma_noise=observing.sigma_noise, convention=observing.noise_convention, rng=rng
-        )
-    values = scale(maps.transpose(*NETWORK_DIMS).values, experiment.preprocessing.transform)
+    seen = observe(maps, experiment, rng).transpose(*NETWORK_DIMS)
+    values = scale(seen.values, experiment.preprocessing.transform)
     return np.ascontiguousarray(values, dtype=np.float32)
 
 

@@ -21,6 +21,7 @@ from imtools.experiment.stages import (
     NetworkStage,
     ObservingStage,
     PreprocessingStage,
+    SkyStage,
     Stage,
     SurveyStage,
     TrainingStage,
@@ -47,6 +48,14 @@ PRESETS = {
         "batch_size": 40, "steps_per_epoch": 100, "epochs": 100, "patience": 100,
         "n_bootstrap": 1000,
     },
+    "comap": {
+        "n_pix": 21, "n_chan": 512, "pool_freq": 1, "pool_dec": 1, "pool_ra": 1,
+        "pool_how": "mean", "beam_fwhm": 4.0, "beam_margin": 8.0, "fine_factor": 5,
+        "sigma_noise": 11.0, "noise_convention": "reference_voxel", "filter": "mean",
+        "n_train": 32, "n_validation": 8, "n_test": 8, "n_draws": 40,
+        "dropout": 0.0, "width": 64, "batch_size": 32, "epochs": 60,
+        "summaries": "vid,pk,vid_pk,multiscale",
+    },
 }  # fmt: skip
 
 
@@ -69,6 +78,7 @@ class Experiment(Stage):
     survey: SurveyStage = SurveyStage()
     halos: HalosStage = HalosStage()
     luminosity: LuminosityStage = LuminosityStage()
+    sky: SkyStage = SkyStage()
     observing: ObservingStage = ObservingStage()
     preprocessing: PreprocessingStage = PreprocessingStage()
     data: DataStage = DataStage()
@@ -121,10 +131,24 @@ class Experiment(Stage):
                 "expected log_l_min below log_l_max"
             )
             raise ValueError(msg)
-        if self.observing.sigma_noise > 0 and self.preprocessing.transform == "log10":
+        observing = self.observing
+        negative = observing.sigma_noise > 0 or observing.filter != "none"
+        if negative and self.preprocessing.transform == "log10":
             msg = (
-                f"transform is 'log10' and sigma_noise {self.observing.sigma_noise} uK, but noise "
-                "makes voxels negative; use transform 'asinh' or 'log_modulus'"
+                f"transform is 'log10', sigma_noise {observing.sigma_noise} uK and filter "
+                f"{observing.filter!r}, but noise and filters make voxels negative; use transform "
+                "'asinh' or 'log_modulus'"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _check_beam(self):
+        painted = 60 * self.survey.field_size / self.survey.n_pix / self.sky.fine_factor
+        if 0 < self.sky.beam_fwhm < 2 * painted:
+            msg = (
+                f"beam_fwhm is {self.sky.beam_fwhm} arcmin and a painted pixel {painted:.3g}, "
+                "expected at most half the beam; raise fine_factor"
             )
             raise ValueError(msg)
         return self
@@ -135,8 +159,9 @@ class Experiment(Stage):
 
         Parameters
         ----------
-        preset : {"tiny", "quick", "paper"}
-            Sizes: seconds for tests, minutes on two cores, or a GPU's work.
+        preset : {"tiny", "quick", "paper", "comap"}
+            Sizes: seconds for tests, minutes on two cores, or a GPU's work; or the survey of COMAP,
+            half an hour on two cores.
         **changes
             Parameters by name, of any stage.
 
@@ -211,7 +236,7 @@ class Experiment(Stage):
     def data_key(self):
         """Return a short hash of what determines the data set: no noise, network or workers."""
         stages = self.model_dump(
-            include={"survey", "halos", "luminosity", "preprocessing", "data", "counts"},
+            include={"survey", "halos", "luminosity", "sky", "preprocessing", "data", "counts"},
             exclude={"preprocessing": {"transform"}, "data": {"n_workers"}, "counts": {"floor"}},
         )
         return hashlib.sha256(json.dumps(stages, sort_keys=True).encode()).hexdigest()[:12]

@@ -43,12 +43,35 @@ class LuminosityStage(Stage):
     sfr: str = _field("b13", "1", "star formation rate: b13, um, or the path of a table")
 
 
+class SkyStage(Stage):
+    """What reaches the telescope, and its beam; drawn once and stored with the maps."""
+
+    line_width: bool = _field(False, "1", "spread each halo's line by its virial velocity")
+    beam_fwhm: float = _field(0.0, "arcmin", "full width of the beam; 0 is none", ge=0, le=600)
+    beam_margin: float = _field(
+        0.0, "arcmin", "sky around the field whose sources shine in through the beam", ge=0, le=600
+    )
+    fine_factor: int = _field(1, "1", "painted pixels along the side of one pixel", ge=1, le=64)
+    point_sources: bool = _field(False, "1", "add radio point sources")
+    diffuse: bool = _field(False, "1", "add synchrotron, free-free and CMB")
+    interlopers: bool = _field(False, "1", "add CO(2-1) and HCN(1-0) from other redshifts")
+
+
 class ObservingStage(Stage):
-    """What the instrument adds; drawn with each batch, never stored."""
+    """What the instrument adds and a filter takes; applied to each batch, never stored."""
 
     sigma_noise: float = _field(0.0, "uK", "white noise per voxel", ge=0, le=1e6)
     noise_convention: Literal["fine_voxel", "reference_voxel"] = _field(
         "fine_voxel", "1", "the voxel of sigma_noise: this survey's, or 4 arcmin x 15.625 MHz"
+    )
+    hits: Literal["uniform", "edge"] = _field(
+        "uniform", "1", "how often pixels are observed: all alike, or less along the edge"
+    )
+    filter: Literal["none", "mean", "channel_mean", "polynomial", "pca"] = _field(
+        "none", "1", "what is subtracted after the noise"
+    )
+    filter_order: int = _field(
+        1, "1", "order of the polynomial, or number of principal spectra", ge=0, le=100
     )
 
 
@@ -113,3 +136,6 @@ class EvaluationStage(Stage):
     """The scoreboard."""
 
     n_bootstrap: int = _field(500, "1", "resamplings of the test catalogues", ge=2, le=100_000)
+    summaries: str = _field(
+        "", "1", "further ridge regressions, names in estimators.SUMMARIES between commas"
+    )
