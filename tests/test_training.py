@@ -24,7 +24,7 @@ from imtools.training import (
     train,
 )
 from imtools.training.loop import fit
-from imtools.training.saved import _sha256
+from imtools.training.saved import checksum
 
 # Keras 3.15 asks numpy for a copy in the way of numpy 1 when it saves weights
 
@@ -115,7 +115,7 @@ def saved(tmp_path):
 def test_a_saved_model_comes_back_with_its_manifest(saved):
     model, manifest = load_model(saved)
     assert manifest["architecture"] == "histogram"
-    assert manifest["sha256"] == [_sha256(saved / "model.keras")]
+    assert manifest["sha256"] == [checksum(saved / "model.keras")]
     assert model.output_shape == (None, 3)
     assert load_model(saved / "model.keras")[1] == manifest
     assert sorted(p.name for p in saved.iterdir()) == ["manifest.json", "model.keras"]
@@ -233,7 +233,7 @@ def test_a_configuration_of_a_gigabyte_is_refused_unread(saved, monkeypatch):
 
 def _vouch(folder):
     """List the model's checksum, as an attacker would who can write a manifest."""
-    sha256 = [_sha256(folder / "model.keras")]
+    sha256 = [checksum(folder / "model.keras")]
     (folder / "manifest.json").write_text(json.dumps({"sha256": sha256}))
 
 

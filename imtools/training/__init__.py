@@ -3,10 +3,18 @@
 from imtools.training.fitting import train
 from imtools.training.geometry import check_maps, describe_maps
 from imtools.training.loop import NonFiniteLossError, device_name
+from imtools.training.reference import (
+    experiment_of,
+    histogram_distance,
+    read_reference,
+    voxel_histogram,
+    write_reference,
+)
 from imtools.training.saved import load_model, save_model
 from imtools.training.splits import check_splits, content_hashes
 
 __all__ = [
     "NonFiniteLossError", "check_maps", "check_splits", "content_hashes", "describe_maps",
-    "device_name", "load_model", "save_model", "train",
+    "device_name", "experiment_of", "histogram_distance", "load_model", "read_reference",
+    "save_model", "train", "voxel_histogram", "write_reference",
 ]  # fmt: skip

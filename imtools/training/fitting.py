@@ -10,6 +10,7 @@ from imtools.datasets import Batches, log_counts_array, network_inputs
 from imtools.run_folder import append_row, write_status
 from imtools.training.geometry import describe_maps
 from imtools.training.loop import NonFiniteLossError, device_name, fit
+from imtools.training.reference import write_reference
 from imtools.training.saved import save_model
 from imtools.training.splits import check_splits
 
@@ -29,7 +30,7 @@ def train(experiment, data_train, data_validation, run_dir):
         log_l), and the coordinate ``catalogue`` on ``sample``. No catalogue is in both.
     run_dir : path-like
         Folder of the run: ``model.keras``, ``manifest.json`` and ``history.csv`` are written there
-        after each epoch, so what a killed training leaves can be used.
+        after each epoch, so what a killed training leaves can be used; ``reference.nc`` at the end.
 
     Returns
     -------
@@ -71,6 +72,7 @@ def train(experiment, data_train, data_validation, run_dir):
         except NonFiniteLossError as error:
             write_status(run_dir, "failed", reason=f"nan: {error}")
             raise
+    write_reference(run_dir, data_train, data_validation)
     return manifest
 
 

@@ -39,10 +39,10 @@ def save_model(model, manifest, run_dir):
     """
     run_dir = Path(run_dir)
     path, versions = run_dir / MODEL, {"imtools": __version__, "keras": keras.__version__}
-    before = [_sha256(path)] if path.exists() else []
+    before = [checksum(path)] if path.exists() else []
     with atomic_path(path, overwrite=True) as temporary:
         model.save(temporary, include_optimizer=False)
-        facts = {"file": MODEL, "sha256": [_sha256(temporary), *before], "versions": versions}
+        facts = {"file": MODEL, "sha256": [checksum(temporary), *before], "versions": versions}
         write_json(manifest | facts, run_dir / MANIFEST, overwrite=True)
 
 
@@ -82,7 +82,7 @@ def load_model(path):
         msg = f"load_model: {path} does not exist; train a network, or give its run folder"
         raise FileNotFoundError(msg)
     manifest = read_json(path.with_name(MANIFEST))
-    found = _sha256(path)
+    found = checksum(path)
     if found not in manifest.get("sha256", ()):
         msg = (
             f"load_model: SHA-256 of {path} is {found[:12]}..., which {MANIFEST} lacks; the "
@@ -93,7 +93,8 @@ def load_model(path):
     return keras.saving.load_model(path, compile=False, safe_mode=True), manifest
 
 
-def _sha256(path):
+def checksum(path):
+    """Return the SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
