@@ -1,0 +1,101 @@
+"""What costs nothing: the mean of the training maps, and a ridge regression on their histograms."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import Ridge
+
+from imtools.datasets import log_counts_array, network_inputs
+from imtools.estimators.base import Estimator, common, offsets_of, register
+
+N_HISTOGRAM_BINS = 160
+ALPHAS = tuple(10.0 ** np.arange(-3, 5))  # strengths of the ridge penalty that are tried
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PriorMean(Estimator):
+    """The mean of the training maps, whatever the map: what a network must beat."""
+
+    mean: np.ndarray  # of log10 dN, shape (log_l,)
+
+    def point(self, inputs):
+        """Return the same for every map."""
+        return np.broadcast_to(self.mean, (len(inputs), self.mean.size))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HistogramRegression(Estimator):
+    """Ridge regression of log10 dN on the logarithm of a map's voxel histogram."""
+
+    bins: np.ndarray  # edges of the voxel histogram, in scaled temperature
+    ridge: Ridge  # fitted
+
+    def point(self, inputs):
+        """Return the regression's values."""
+        return self.ridge.predict(log_histogram(inputs, self.bins))
+
+
+@register("prior_mean")
+def fit_prior_mean(experiment, data_train, data_validation=None, run_dir=None):
+    """Fit the prior mean; its intervals are those of the training maps themselves.
+
+    Parameters are those of `fit_histogram_regression`; only `data_train` is used.
+    """
+    log_dn = log_counts_array(data_train, experiment)
+    mean = log_dn.mean(axis=0)
+    known = common("prior_mean", experiment, data_train)
+    return PriorMean(**known, mean=mean, offsets=offsets_of(log_dn - mean))
+
+
+@register("histogram_regression")
+def fit_histogram_regression(experiment, data_train, data_validation, run_dir=None):
+    """Fit a ridge regression on the histogram of the voxels.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its noise is drawn once for each training map.
+    data_train : xarray.Dataset
+        Variables ``map`` and ``counts`` over ``sample``, to fit on.
+    data_validation : xarray.Dataset
+        Maps of other catalogues, which choose the penalty and give the intervals.
+    run_dir : path-like, optional
+        Not used; every ``fit_`` function takes it.
+
+    Returns
+    -------
+    HistogramRegression
+        With 160 bins over the range of the training maps.
+    """
+    rngs = np.random.default_rng([experiment.data.seed, 1]).spawn(2)
+    inputs = network_inputs(data_train["map"], experiment, rngs[0])
+    bins = np.linspace(inputs.min(), inputs.max(), N_HISTOGRAM_BINS + 1)
+    features = log_histogram(inputs, bins)
+    inputs = network_inputs(data_validation["map"], experiment, rngs[1])
+    validation = log_histogram(inputs, bins)
+    log_dn, truth = (log_counts_array(d, experiment) for d in (data_train, data_validation))
+    ridge = best_ridge((features, log_dn), (validation, truth))
+    known = common("histogram_regression", experiment, data_train)
+    offsets = offsets_of(truth - ridge.predict(validation))
+    return HistogramRegression(**known, bins=bins, ridge=ridge, offsets=offsets)
+
+
+def log_histogram(inputs, bins):
+    """Return ln(1 + voxels in each bin), shape (n, n_bins); a voxel outside counts at the end."""
+    clipped = np.clip(inputs.reshape(len(inputs), -1), bins[0], bins[-1])
+    span, n = (bins[0], bins[-1]), bins.size - 1
+    return np.log1p(np.stack([np.histogram(one, n, span)[0] for one in clipped]))
+
+
+def best_ridge(training, validation):
+    """Return the ridge regression whose penalty does best on the validation maps."""
+    features, log_dn = training
+    width = np.where(log_dn.std(axis=0) > 0, log_dn.std(axis=0), 1)
+    scale = np.where(features.std(axis=0) > 0, features.std(axis=0), 1)
+
+    def loss(ridge):
+        return np.mean(((ridge.predict(validation[0] / scale) - validation[1]) / width) ** 2)
+
+    best = min((Ridge(alpha=a).fit(features / scale, log_dn) for a in ALPHAS), key=loss)
+    best.coef_ = best.coef_ / scale  # so that it takes features as they are
+    return best
