@@ -2,12 +2,14 @@ import json
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from toy_maps import toy_data, toy_experiment
 from typer.testing import CliRunner
 
 from imtools import cli, datasets
 from imtools.experiment import Experiment
-from imtools.run_folder import write_status
+from imtools.run_folder import open_netcdf, write_status
 from imtools.runs import Run
 
 
@@ -99,3 +101,56 @@ def test_runs_are_listed(data):
     assert "one" in shown
     assert "failed" in shown
     assert "1.5" in shown  # minutes
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return the folder of a run with a trained network, and a map on its voxels."""
+    from imtools.formats import write_map
+    from imtools.training import train
+
+    folder = tmp_path_factory.mktemp("run")
+    train(toy_experiment(field_size=1.4), toy_data(range(6)), toy_data([6, 7]), folder)
+    path = tmp_path_factory.mktemp("maps") / "sky.nc"
+    write_map(toy_data([9], n_draws=1)["map"].isel(sample=0, drop=True), path)
+    return folder, path
+
+
+def test_predict_writes_a_luminosity_function_and_a_figure(trained):
+    run, sky = trained
+    done = imtools("predict", run, sky, "--sigma-noise", "0")
+    assert done.exit_code == 0, done.output
+    folder = run / "predictions" / "sky.nc"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "luminosity_function.nc", "luminosity_function.pdf", "luminosity_function.png",
+    ]  # fmt: skip
+    with open_netcdf(folder / "luminosity_function.nc") as told:
+        assert np.isfinite(told["log_dn"]).all()
+        assert told.attrs["map"] == "sky.nc"
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("log10 L")
+    assert lines[-1] == str(folder / "luminosity_function.nc")
+    again = imtools("predict", run, sky, "--sigma-noise", "0")
+    assert again.exit_code == 2
+    assert "exists; pass" in again.stderr
+    assert imtools("predict", run, sky, "--sigma-noise", "0", "--overwrite").exit_code == 0
+
+
+def test_predict_refuses_in_one_line_and_warns_where_it_is_allowed(trained, tmp_path):
+    refused = imtools("predict", *trained, "--folder", tmp_path / "a")
+    assert refused.exit_code == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert "states no noise" in refused.stderr
+    assert not (tmp_path / "a").exists()
+    done = imtools("predict", *trained, "--folder", tmp_path / "a", "--allow", "noise")
+    assert done.exit_code == 0, done.output
+    assert "warning: predict_map: the map states no noise" in done.stderr
+    assert "Traceback" not in imtools("predict", tmp_path, tmp_path / "none.nc").output
+
+
+def test_predict_finds_a_run_by_its_name(trained, data):
+    (data / "runs").mkdir(parents=True)
+    (data / "runs" / "one").symlink_to(trained[0])
+    done = imtools("predict", "one", trained[1], "--sigma-noise", "0", "--folder", data / "out")
+    assert done.exit_code == 0, done.output
+    assert (data / "out" / "luminosity_function.nc").exists()
