@@ -12,17 +12,28 @@ from imtools.estimators.baselines import (
     fit_prior_mean,
 )
 from imtools.estimators.network import Network, fit_network, load_network
+from imtools.estimators.regression import (
+    QuadraticRegression,
+    SummaryRegression,
+    fit_summary_regression,
+)
+from imtools.estimators.summaries import SUMMARIES, summary
 
 __all__ = [
     "ESTIMATORS",
     "QUANTILES",
+    "SUMMARIES",
     "Estimator",
     "HistogramRegression",
     "Network",
     "PriorMean",
+    "QuadraticRegression",
+    "SummaryRegression",
     "fit_histogram_regression",
     "fit_network",
     "fit_prior_mean",
+    "fit_summary_regression",
     "load_network",
     "predict_all",
+    "summary",
 ]

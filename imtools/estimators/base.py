@@ -76,7 +76,11 @@ class Estimator(ABC):
                 f"{self.transform!r} as in the fit; use the experiment of the fit"
             )
             raise ValueError(msg)
-        return self.point(network_inputs(maps, experiment, rng))
+        return self.point(self.inputs(maps, experiment, rng))
+
+    def inputs(self, maps, experiment, rng=None):
+        """Return what `point` reads: here the maps as a network sees them."""
+        return network_inputs(maps, experiment, rng)
 
 
 def predict_all(methods, maps, experiment, *, seed):

@@ -87,8 +87,11 @@ def log_histogram(inputs, bins):
     return np.log1p(np.stack([np.histogram(one, n, span)[0] for one in clipped]))
 
 
-def best_ridge(training, validation):
-    """Return the ridge regression whose penalty does best on the validation maps."""
+def best_ridge(training, validation, weight=None):
+    """Return the ridge regression whose penalty does best on the validation maps.
+
+    Both are features and log10 dN; `weight` is how much each training map counts.
+    """
     features, log_dn = training
     width = np.where(log_dn.std(axis=0) > 0, log_dn.std(axis=0), 1)
     scale = np.where(features.std(axis=0) > 0, features.std(axis=0), 1)
@@ -96,6 +99,9 @@ def best_ridge(training, validation):
     def loss(ridge):
         return np.mean(((ridge.predict(validation[0] / scale) - validation[1]) / width) ** 2)
 
-    best = min((Ridge(alpha=a).fit(features / scale, log_dn) for a in ALPHAS), key=loss)
+    tried = [Ridge(alpha=a).fit(features / scale, log_dn, weight) for a in ALPHAS]
+    for ridge in tried:  # scikit-learn drops the axis of a single bin
+        ridge.coef_, ridge.intercept_ = np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
+    best = min(tried, key=loss)
     best.coef_ = best.coef_ / scale  # so that it takes features as they are
     return best
