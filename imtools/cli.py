@@ -138,12 +138,14 @@ def runs():
 @app.command()
 @in_one_line
 def predict(
-    run: Annotated[Path, typer.Argument(help="Run with a trained network: folder, or name.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder or name of a run with a network.")
+    ],
     map_file: Annotated[
         Path, typer.Argument(metavar="MAP", help="COMAP HDF5, FITS, limlam .npz or netCDF.")
     ],
     sigma_noise: Annotated[
-        float | None, typer.Option(help="Noise per voxel [uK], if the map states none.")
+        float | None, typer.Option(help="Noise per voxel in uK, if the map states none.")
     ] = None,
     allow: Annotated[
         list[str] | None,

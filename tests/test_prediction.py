@@ -15,13 +15,14 @@ from imtools.prediction import (
     compare,
     find_run,
     format_prediction,
+    open_trained,
     predict_map,
     to_training_voxels,
     write_prediction,
 )
 from imtools.preprocessing import pool_cube
 from imtools.run_folder import open_netcdf
-from imtools.training import describe_maps, read_reference, train
+from imtools.training import describe_maps, train
 
 POOL = {"freq": 2, "dec": 2, "ra": 2}
 POOLED = {"field_size": 1.4, "pool_freq": 2, "pool_dec": 2, "pool_ra": 2}
@@ -44,7 +45,7 @@ def clean(data, tmp_path_factory):
     """Return a run on maps without noise, pooled by sum."""
     folder = tmp_path_factory.mktemp("clean")
     train(toy_experiment(**POOLED), *map(pooled, data), folder)
-    return folder
+    return open_trained(folder)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def noisy(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("noisy")
     experiment = toy_experiment(field_size=1.4, sigma_noise=SIGMA, filter="mean")
     train(experiment, *data, folder)
-    return folder
+    return open_trained(folder)
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +80,9 @@ def quietly(*arguments, **settings):
 
 
 def test_a_map_gets_the_answer_that_the_estimator_gives(clean, data, sky):
-    told = quietly(clean, sky, sigma_noise=0)
+    told = quietly(clean.folder, sky, sigma_noise=0)
     experiment = toy_experiment(**POOLED)
-    network = load_network(clean, experiment, pooled(data[1]))
+    network = load_network(clean.folder, experiment, pooled(data[1]))
     maps = pool_cube(sky, **POOL, how="sum").expand_dims("sample")
     expected = network.predict(maps, experiment).isel(sample=0)
     # the same network, but offsets from residuals that were stored in float32
@@ -184,7 +185,7 @@ def test_a_map_that_states_no_noise_is_refused(clean, sky):
 @pytest.mark.parametrize(("factor", "fits"), [(0.5, False), (0.98, False), (1.005, True)])
 def test_noise_must_be_that_of_the_training_maps(noisy, observed, factor, fits):
     cube = observed.assign_attrs(sigma_noise=SIGMA * factor)
-    checks = {c["name"]: c["fits"] for c in compare(cube, read_reference(noisy))}
+    checks = {c["name"]: c["fits"] for c in compare(cube, noisy.reference)}
     assert checks["noise"] is fits
     if not fits:
         with pytest.raises(
@@ -315,7 +316,7 @@ def test_a_few_voxels_beyond_all_others_are_said(noisy, observed):
 
 def test_known_maps_have_few_voxels_beyond(noisy, observed):
     told = quietly(noisy, observed)
-    assert int(told["n_beyond"]) <= read_reference(noisy)["histogram"][:, [0, -1]].sum("bin").max()
+    assert int(told["n_beyond"]) <= noisy.reference["histogram"][:, [0, -1]].sum("bin").max()
 
 
 # -- files and words
@@ -329,7 +330,7 @@ def test_a_prediction_comes_back_from_its_file(noisy, observed, tmp_path):
     for name in ("log_dn", "phi", "distance", "reference_distance", "log_l_bounds"):
         npt.assert_array_equal(back[name], told[name])
     assert json.loads(back.attrs["checks"]) == json.loads(told.attrs["checks"])
-    assert back.attrs["model_sha256"] == read_reference(noisy).attrs["model_sha256"]
+    assert back.attrs["model_sha256"] == noisy.reference.attrs["model_sha256"]
     with pytest.raises(FileExistsError, match="overwrite=True"):  # B22
         write_prediction(told, tmp_path / "new")
     write_prediction(told, tmp_path / "new", overwrite=True)

@@ -8,14 +8,17 @@ the network was trained on. What differs is an error, unless it is allowed by na
 from imtools.prediction.checks import ALLOWANCES, compare
 from imtools.prediction.predict import predict_map
 from imtools.prediction.preparing import to_training_voxels
-from imtools.prediction.writing import FILE, find_run, format_prediction, write_prediction
+from imtools.prediction.trained import Trained, find_run, open_trained
+from imtools.prediction.writing import FILE, format_prediction, write_prediction
 
 __all__ = [
     "ALLOWANCES",
     "FILE",
+    "Trained",
     "compare",
     "find_run",
     "format_prediction",
+    "open_trained",
     "predict_map",
     "to_training_voxels",
     "write_prediction",

@@ -9,19 +9,11 @@ import xarray as xr
 
 from imtools.counts import luminosity_function, to_phi, with_bounds
 from imtools.datasets import network_inputs
-from imtools.estimators import QUANTILES, Network
 from imtools.observing import applied_filters
 from imtools.prediction.checks import check_allowances, compare, enforce
 from imtools.prediction.preparing import opened, to_training_voxels
-from imtools.prediction.writing import find_run
-from imtools.training import (
-    check_maps,
-    experiment_of,
-    histogram_distance,
-    load_model,
-    read_reference,
-    voxel_histogram,
-)
+from imtools.prediction.trained import Trained, open_trained
+from imtools.training import check_maps, histogram_distance, voxel_histogram
 
 FAR = 0.99  # share of the maps a network knows, beyond which a map lies outside of them
 DISTANCES = {
@@ -32,13 +24,13 @@ DISTANCES = {
 }
 
 
-def predict_map(run_dir, source, *, sigma_noise=None, allow=(), **reading):
+def predict_map(run, source, *, sigma_noise=None, allow=(), **reading):
     """Return the luminosity function that a trained network reads off one map.
 
     Parameters
     ----------
-    run_dir : path-like
-        Run with ``model.keras``, ``manifest.json`` and ``reference.nc``, or its name in data/runs.
+    run : path-like or Trained
+        Folder or name of a run, see `open_trained`, or what that returned.
     source : path-like, xarray.Dataset or xarray.DataArray, dims ("freq", "dec", "ra"), units uK
         A file that `formats.open_map` reads, what that returned, or a cube. Its voxels are those
         of the training maps, before or after pooling.
@@ -71,8 +63,8 @@ def predict_map(run_dir, source, *, sigma_noise=None, allow=(), **reading):
     errors on the validation maps, so they hold for maps like those.
     """
     check_allowances(allow)
-    run_dir = find_run(run_dir)
-    network, experiment, reference = _trained(run_dir)
+    trained = run if isinstance(run, Trained) else open_trained(run)
+    network, experiment, reference = trained.network, trained.experiment, trained.reference
     cube, steps = opened(source, sigma_noise=sigma_noise, reading=reading)
     cube, more = to_training_voxels(cube, network.maps, experiment)
     check_maps(cube, network.maps, caller="predict_map")
@@ -89,26 +81,11 @@ def predict_map(run_dir, source, *, sigma_noise=None, allow=(), **reading):
     }  # fmt: skip
     return _result(log_dn, distances, experiment).assign_attrs(
         {name: json.dumps(value) for name, value in facts.items()},
-        run=run_dir.name, map=_name(source), model_sha256=reference.attrs["model_sha256"],
+        run=trained.folder.resolve().name, map=_name(source),
+        model_sha256=reference.attrs["model_sha256"],
         experiment=experiment.to_json(), seed=experiment.data.seed,
         n_validation=reference.sizes["validation"],
     )  # fmt: skip
-
-
-def _trained(run_dir):
-    """Return the network of a run as an estimator, its experiment and its reference."""
-    model, manifest = load_model(run_dir)
-    reference, experiment = read_reference(run_dir), experiment_of(manifest)
-    offsets = np.quantile(reference["residual"].values, QUANTILES, axis=0)
-    side = np.sign(np.array(QUANTILES) - 0.5)[:, None]  # the network's answer stays the median
-    network = Network(
-        name="network", model=model, maps=manifest["maps"],
-        mean=np.array(manifest["target"]["mean"]), width=np.array(manifest["target"]["width"]),
-        transform=experiment.preprocessing.transform,
-        log_l_edges=np.array(manifest["log_l_edges"]),
-        offsets=side * np.maximum(side * offsets, 0),
-    )  # fmt: skip
-    return network, experiment, reference
 
 
 def _no_more_noise(cube, experiment, reference):

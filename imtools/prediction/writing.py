@@ -1,23 +1,14 @@
-"""Where a prediction comes from and goes to: the folder of a run, a file, and words."""
+"""Where a prediction goes to: a file, and words."""
 
 from pathlib import Path
 
 import numpy as np
 
 from imtools.counts import QUOTED_LOG_L, quoted_bins
-from imtools.run_folder import data_root, write_netcdf
+from imtools.run_folder import write_netcdf
 
 FILE = "luminosity_function.nc"
 INTERVAL = (0.16, 0.5, 0.84)  # quantiles of a 68 % interval and its middle
-
-
-def find_run(run):
-    """Return the folder of a run, given as its path or as its name in data/runs."""
-    for folder in (Path(run), data_root() / "runs" / run):
-        if folder.is_dir():
-            return folder
-    msg = f"predict: {run} is no folder and no run in {data_root() / 'runs'}; see `imtools runs`"
-    raise FileNotFoundError(msg)
 
 
 def write_prediction(prediction, folder, *, overwrite=False):
