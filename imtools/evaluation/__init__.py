@@ -1,6 +1,7 @@
 """The scoreboard: how far each method is from the truth, and how well that is known."""
 
 from imtools.evaluation.scores import score
+from imtools.evaluation.signal import format_by_signal, score_by_signal, signal_to_noise
 from imtools.evaluation.tables import (
     LABELS,
     format_table,
@@ -11,5 +12,6 @@ from imtools.evaluation.tables import (
 from imtools.evaluation.verdict import verdict
 
 __all__ = [
-    "LABELS", "format_table", "published_scores", "score", "summarise", "verdict", "write_scores",
+    "LABELS", "format_by_signal", "format_table", "published_scores", "score", "score_by_signal",
+    "signal_to_noise", "summarise", "verdict", "write_scores",
 ]  # fmt: skip

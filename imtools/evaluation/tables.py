@@ -12,6 +12,11 @@ LABELS = {
     "prior_mean": "prior mean",
     "histogram_regression": "histogram regression",
     "network": "network",
+    "ridge_histogram": "ridge on voxel histogram",
+    "ridge_vid": "ridge on VID",
+    "ridge_pk": "ridge on P(k)",
+    "ridge_vid_pk": "ridge on VID and P(k)",
+    "ridge_multiscale": "multi-scale regression",
     "published_cnn": "published CNN",
 }
 

@@ -15,6 +15,11 @@ METHOD_COLOURS = {
     "network": COLOURS[1],
     "published_cnn": COLOURS[2],
     "prior_mean": COLOURS[6],
+    "ridge_multiscale": COLOURS[3],
+    "ridge_vid": COLOURS[4],
+    "ridge_pk": COLOURS[5],
+    "ridge_vid_pk": "#332288",  # an eighth colour, dark, that colour-blind eyes tell apart
+    "ridge_histogram": "#999933",
 }
 SHARE = (0.16, 0.5, 0.84)  # the median and a band that holds 68 %
 RMS = hv.Dimension("rms", label="rms error of log10 dN [dex]")
