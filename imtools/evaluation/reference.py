@@ -1,0 +1,60 @@
+"""What single voxels could tell of the maps that are scored: a row beside the scoreboard."""
+
+import inspect
+
+import numpy as np
+
+from imtools.luminosity import LUMINOSITY_MODELS
+from imtools.observing import voxel_noise
+from imtools.statistics import reference_error
+
+
+def one_point_reference(data, experiment, *, rng, n_maps=16):
+    """Return the one-point reference error at the parameters of some maps of a data set.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        One side of a data set, with ``map``, ``parameters`` and the coordinate
+        ``luminosity_model``.
+    experiment : Experiment
+        Its survey, prior and noise; the mean of a map counts as lost where it is filtered.
+    rng : numpy.random.Generator
+        Source of the draws that give the covariance of the prior.
+    n_maps : int
+        How many maps, evenly over the data set; each takes about two seconds.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from `statistics.reference_error`. It ignores beam and clustering: a yardstick that a
+        method may beat.
+
+    Raises
+    ------
+    ValueError
+        If there is no noise, without which a voxel tells all.
+    """
+    maps, names = data["map"], data["parameter"].values.tolist()
+    rows = np.unique(np.linspace(0, maps.sizes["sample"] - 1, n_maps).round().astype(int))
+    model = LUMINOSITY_MODELS[experiment.luminosity.luminosity_model]
+    fixed = {"sfr": experiment.luminosity.sfr} if hasattr(model, "sfr") else {}
+    models = [
+        model(**fixed, **dict(zip(names, values.tolist(), strict=True)))
+        for values in data["parameters"].values[rows]
+    ]
+    observing = experiment.observing
+    sigma = voxel_noise(
+        maps, sigma_noise=observing.sigma_noise, convention=observing.noise_convention
+    )
+    if maps.attrs.get("pooling") == "sum":
+        sigma = sigma / maps.attrs["n_pooled"]
+    n_chan, n_pix, _ = experiment.pooled_shape
+    knows = "correlation" in inspect.signature(model.draw).parameters
+    settings = {"correlation": experiment.luminosity.correlation} if knows else {}
+    return reference_error(
+        models, experiment.survey_object().replace(n_chan=n_chan, n_pix=n_pix), sigma_noise=sigma,
+        prior=experiment.luminosity.prior, edges=experiment.l_edges, m_min=experiment.halos.m_min,
+        floor=experiment.counts.floor, monopole_lost=observing.filter != "none", rng=rng,
+        **settings,
+    )  # fmt: skip
