@@ -29,9 +29,10 @@ def counts(noise):
 
 @pytest.fixture
 def transfer(noise):
+    longest = 2 * np.pi / statistics.comoving_box(noise, SURVEY).lengths[0]
     return observing.transfer_function(
         lambda cube: observing.subtract_polynomial(cube, order=1),
-        noise, noise, survey=SURVEY, along="k_par", k_edges=np.linspace(0, 0.2, 9),
+        noise, noise, survey=SURVEY, along="k_par", k_edges=longest * (np.arange(9) - 0.5),
     )  # fmt: skip
 
 
@@ -141,6 +142,7 @@ def test_voxels_below_zero_have_no_place(noise):
 
 
 def test_transfer_leaves_the_wave_of_length_zero_out(transfer):
+    assert transfer["k_par"].values[0] == 0
     shown = curve(spectra.show_transfer(transfer))
     assert (shown.dimension_values(0) > 0).all()
     seen = (transfer["n_modes"] > 0) & (transfer["k_par"] > 0)
