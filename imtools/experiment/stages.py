@@ -107,16 +107,37 @@ class CountsStage(Stage):
 
 
 class NetworkStage(Stage):
-    """The network."""
+    """The network; an architecture takes what it has a use for, and its builder says what."""
 
     architecture: str = _field("histogram", "1", "name in networks.ARCHITECTURES")
     n_blocks: int = _field(6, "1", "convolution blocks", ge=1, le=12)
     filters: int = _field(64, "1", "filters of the first block, doubled in each next", ge=1)
     kernel: int = _field(3, "voxels", "side of the convolution", ge=1, le=15)
     n_dims: Literal[2, 3] = _field(3, "1", "convolve over the sky (2), or over frequency too (3)")
+    pooling: Literal["strided", "max", "average"] = _field(
+        "strided", "1", "how a block halves the map: strided convolution, maximum or mean"
+    )
+    batch_norm: bool = _field(True, "1", "normalise each filter over the batch")
     dropout: float = _field(0.5, "1", "share of units dropped in training", ge=0, lt=1)
+    dropout_place: Literal["block", "pooled", "dense"] = _field(
+        "block", "1", "drop before a block halves the map, after it, or before the output alone"
+    )
+    first_bias: bool = _field(True, "1", "a bias in the first convolution, which sees blank sky")
+    freq_channel: bool = _field(
+        False, "1", "tell each voxel its frequency; where n_dims is 2, each channel knows it anyway"
+    )
+    head: Literal["dense", "global"] = _field(
+        "dense", "1", "flatten into a dense layer, or average each filter over the map"
+    )
+    stages: str = _field(
+        "3-4-6-3", "1", "bottlenecks in each stage of resnet50", pattern=r"^[1-9]\d?(-[1-9]\d?)*$"
+    )
+    patch: int = _field(4, "pixels", "side of the patches that additive sums over", ge=1)
     n_histogram_bins: int = _field(160, "1", "bins of the soft histogram", ge=2, le=4096)
     width: int = _field(1000, "1", "units of the dense layer", ge=1)
+    output: Literal["point", "quantiles", "gaussian"] = _field(
+        "point", "1", "log counts alone, quantiles of them, or their mean and covariance"
+    )
     n_ensemble: int = _field(1, "1", "networks trained and averaged", ge=1, le=64)
 
 

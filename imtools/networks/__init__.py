@@ -4,12 +4,24 @@ Only ``keras`` and ``keras.ops`` are used, so the backend is whatever ``KERAS_BA
 builder does not compile; `training` does.
 """
 
+from imtools.networks.additive import Patches, SumCounts, build_additive, resized
 from imtools.networks.histogram import build_histogram
-from imtools.networks.layers import LogCounts, SoftHistogram, Standardise
+from imtools.networks.layers import FreqChannel, LogCounts, SoftHistogram, Standardise
 from imtools.networks.notes_cnn import build_notes_cnn
+from imtools.networks.outputs import (
+    LEVELS,
+    OUTPUTS,
+    MeanAndFactor,
+    OrderedQuantiles,
+    mean_and_covariance,
+)
 from imtools.networks.registry import ARCHITECTURES, adapt, average, build, register
+from imtools.networks.resnet import build_resnet50, build_resnet_small
 
 __all__ = [
-    "ARCHITECTURES", "LogCounts", "SoftHistogram", "Standardise", "adapt", "average", "build",
-    "build_histogram", "build_notes_cnn", "register",
+    "ARCHITECTURES", "LEVELS", "OUTPUTS", "FreqChannel", "LogCounts", "MeanAndFactor",
+    "OrderedQuantiles", "Patches", "SoftHistogram", "Standardise", "SumCounts", "adapt", "average",
+    "build", "build_additive", "build_histogram", "build_notes_cnn", "build_resnet50",
+    "build_resnet_small", "mean_and_covariance", "register",
+    "resized",
 ]  # fmt: skip

@@ -3,11 +3,14 @@
 import keras
 
 from imtools.networks.layers import LogCounts, SoftHistogram, Standardise
+from imtools.networks.outputs import n_raw, raw_name, shape_answer
 from imtools.networks.registry import check_input_shape, register
 
 
 @register("histogram")
-def build_histogram(input_shape, n_outputs, *, n_histogram_bins=160, width=64, dropout=0.0):
+def build_histogram(
+    input_shape, n_outputs, *, n_histogram_bins=160, width=64, dropout=0.0, output="point"
+):
     """Build a network on the histogram of a map's voxels.
 
     Parameters
@@ -22,6 +25,8 @@ def build_histogram(input_shape, n_outputs, *, n_histogram_bins=160, width=64, d
         Units of the hidden layer.
     dropout : float
         Share of hidden units dropped in training.
+    output : {"point", "quantiles", "gaussian"}
+        Kind of answer, see `networks.outputs`.
 
     Returns
     -------
@@ -38,8 +43,10 @@ def build_histogram(input_shape, n_outputs, *, n_histogram_bins=160, width=64, d
     voxels = keras.Input(shape, name="voxels")
     counts = SoftHistogram(n_histogram_bins, name="soft_histogram")(voxels)
     features = Standardise(name="standardise")(LogCounts(name="log_counts")(counts))
-    linear = keras.layers.Dense(n_outputs, kernel_initializer="zeros", name="linear")(features)
+    n = n_raw(output, n_outputs)
+    linear = keras.layers.Dense(n, kernel_initializer="zeros", name="linear")(features)
     hidden = keras.layers.Dense(width, activation="gelu", name="hidden")(features)
     hidden = keras.layers.Dropout(dropout, name="dropout")(hidden)
-    bend = keras.layers.Dense(n_outputs, kernel_initializer="zeros", name="bend")(hidden)
-    return keras.Model(voxels, keras.layers.Add(name="log_dn")([linear, bend]), name="histogram")
+    bend = keras.layers.Dense(n, kernel_initializer="zeros", name="bend")(hidden)
+    raw = keras.layers.Add(name=raw_name(output))([linear, bend])
+    return keras.Model(voxels, shape_answer(raw, n_outputs, output), name="histogram")

@@ -1,4 +1,4 @@
-"""Layers of the histogram network: voxels to counts to features."""
+"""Layers that Keras has not: voxels to counts to features, and the frequency of a voxel."""
 
 import keras
 import numpy as np
@@ -137,3 +137,24 @@ class Standardise(keras.layers.Layer):
     def get_config(self):
         """Return every argument of ``__init__``."""
         return super().get_config() | {"floor": self.floor}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class FreqChannel(keras.layers.Layer):
+    """Tell each voxel its frequency: a further channel, -1 in the first and 1 in the last.
+
+    A given temperature stands for a luminosity that changes along the band, by 40 % from
+    34 to 26 GHz; a filter that is shared over frequencies cannot know where it is.
+    """
+
+    def call(self, inputs):
+        """Return (batch, n_dec, n_ra, n_freq, n_channels + 1)."""
+        n_freq = inputs.shape[-2]
+        shape = (1,) * (len(inputs.shape) - 2) + (n_freq, 1)
+        place = np.linspace(-1.0, 1.0, n_freq, dtype="float32").reshape(shape)
+        one = ops.zeros_like(inputs[..., :1])
+        return ops.concatenate([inputs, one + ops.cast(place, inputs.dtype)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the input with one more channel."""
+        return (*input_shape[:-1], input_shape[-1] + 1)

@@ -1,19 +1,48 @@
-"""The convolutional network of the notes that works: six blocks, each halving the map."""
+"""The convolutional networks of the notes: blocks that each halve the map, then the way out."""
 
 import keras
 
+from imtools.networks.blocks import (
+    DROPOUT_PLACES,
+    HEADS,
+    POOLINGS,
+    check_choice,
+    check_halvings,
+    convolve,
+    drop,
+    enter,
+    halve,
+    normalise,
+    pool_globally,
+)
+from imtools.networks.outputs import n_raw, raw_name, shape_answer
 from imtools.networks.registry import check_input_shape, register
 
 
 @register("notes_cnn")
 def build_notes_cnn(
-    input_shape, n_outputs, *, n_blocks=6, filters=64, kernel=3, n_dims=3, dropout=0.5, width=1000
+    input_shape,
+    n_outputs,
+    *,
+    n_blocks=6,
+    filters=64,
+    kernel=3,
+    n_dims=3,
+    pooling="strided",
+    batch_norm=True,
+    dropout=0.5,
+    dropout_place="block",
+    first_bias=True,
+    freq_channel=False,
+    head="dense",
+    width=1000,
+    output="point",
 ):
-    """Build the network of the notes: blocks of convolutions, then dense layers.
+    """Build a plain network of the notes: blocks of convolutions, then dense layers.
 
-    A block is a convolution, batch normalisation, dropout, and a convolution of side 2 and stride
-    2 that halves each axis. Maps are padded with zeros, so an axis that has shrunk to one voxel
-    stays at one.
+    A block is a convolution, batch normalisation, dropout, and what halves each axis. The defaults
+    are the network that works (section 12 of the notes). The first one (section 4) is
+    ``n_blocks=4, filters=32, kernel=5, pooling="max", batch_norm=False, dropout=0.0``.
 
     Parameters
     ----------
@@ -29,10 +58,24 @@ def build_notes_cnn(
         Side of the first convolution of a block [voxels].
     n_dims : {2, 3}
         Convolve over dec and ra with a channel a frequency (2), or over frequency too (3).
+    pooling : {"strided", "max", "average"}
+        Halve by a convolution of side 2 and stride 2, or by the maximum or mean of 2 voxels.
+    batch_norm : bool
+        Normalise each filter over the batch.
     dropout : float
         Share of values dropped in training.
+    dropout_place : {"block", "pooled", "dense"}
+        Drop before the halving of each block, after it, or before the last layer alone.
+    first_bias : bool
+        Whether the first convolution has a bias. Without one, blank sky stays zero behind it.
+    freq_channel : bool
+        Tell each voxel its frequency, where `n_dims` is 3.
+    head : {"dense", "global"}
+        Flatten into a dense layer, or average each filter over the map.
     width : int
         Units of the dense layer.
+    output : {"point", "quantiles", "gaussian"}
+        Kind of answer, see `networks.outputs`.
 
     Returns
     -------
@@ -42,33 +85,41 @@ def build_notes_cnn(
     Raises
     ------
     ValueError
-        If the map runs out of voxels, or `n_dims` is neither 2 nor 3.
+        If the map runs out of voxels, or a setting is none of its choices.
     """
-    shape = check_input_shape(input_shape, caller="build_notes_cnn")
-    if n_dims not in (2, 3):
-        msg = f"build_notes_cnn: n_dims is {n_dims}, expected 2 or 3"
-        raise ValueError(msg)
-    if 2**n_blocks > min(shape[:2]):
-        fits = min(shape[:2]).bit_length() - 1
-        msg = (
-            f"build_notes_cnn: input_shape is {shape}, expected at least {2**n_blocks} voxels in "
-            f"dec and ra for n_blocks {n_blocks}; use n_blocks of at most {fits}, or pool less"
-        )
-        raise ValueError(msg)
-    voxels = keras.Input(shape, name="voxels")
-    x = voxels if n_dims == 2 else keras.layers.Reshape((*shape, 1), name="channel")(voxels)
+    caller = "build_notes_cnn"
+    shape = check_input_shape(input_shape, caller=caller)
+    check_choice(n_dims, (2, 3), name="n_dims", caller=caller)
+    check_choice(pooling, POOLINGS, name="pooling", caller=caller)
+    check_choice(dropout_place, DROPOUT_PLACES, name="dropout_place", caller=caller)
+    check_choice(head, HEADS, name="head", caller=caller)
+    remedy = "use n_blocks of at most {fits}, or pool less"
+    check_halvings(shape, n_blocks, caller=caller, remedy=remedy)
+    voxels, x = enter(shape, n_dims=n_dims, freq_channel=freq_channel)
+    place = (dropout, dropout_place)
+    settings = {"n_dims": n_dims, "pooling": pooling, "batch_norm": batch_norm}
     for i in range(n_blocks):
-        x = _block(x, filters * 2**i, kernel, n_dims, dropout, name=f"block_{i + 1}")
-    x = keras.layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dense(width, activation="relu", name="dense")(x)
-    return keras.Model(voxels, keras.layers.Dense(n_outputs, name="log_dn")(x), name="notes_cnn")
+        bias = first_bias or i > 0
+        name = f"block_{i + 1}"
+        x = _block(x, filters * 2**i, kernel, place, name=name, use_bias=bias, **settings)
+    if head == "global":
+        x = pool_globally(x, n_dims=n_dims)
+    else:
+        x = keras.layers.Flatten(name="flatten")(x)
+        x = keras.layers.Dense(width, activation="relu", name="dense")(x)
+    if dropout_place == "dense":
+        x = drop(x, dropout, name="dropout")
+    raw = keras.layers.Dense(n_raw(output, n_outputs), name=raw_name(output))(x)
+    return keras.Model(voxels, shape_answer(raw, n_outputs, output), name="notes_cnn")
 
 
-def _block(x, filters, kernel, n_dims, dropout, name):
-    """Return one block's output."""
-    convolution = keras.layers.Conv2D if n_dims == 2 else keras.layers.Conv3D
-    settings = {"padding": "same", "activation": "relu"}
-    x = convolution(filters, kernel, **settings, name=f"{name}_convolution")(x)
-    x = keras.layers.BatchNormalization(name=f"{name}_norm")(x)
-    x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    return convolution(filters, 2, strides=2, **settings, name=f"{name}_halving")(x)
+def _block(x, filters, kernel, place, *, name, n_dims, pooling, batch_norm, use_bias):
+    """Return one block's output; `place` is the share dropped, and where."""
+    dropout, where = place
+    settings = {"n_dims": n_dims, "activation": "relu", "use_bias": use_bias}
+    x = convolve(x, filters, kernel, name=f"{name}_convolution", **settings)
+    x = normalise(x, batch_norm=batch_norm, name=f"{name}_norm")
+    if where == "block":
+        x = drop(x, dropout, name=f"{name}_dropout")
+    x = halve(x, filters, pooling=pooling, n_dims=n_dims, name=f"{name}_halving")
+    return drop(x, dropout, name=f"{name}_dropout") if where == "pooled" else x

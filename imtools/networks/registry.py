@@ -4,6 +4,8 @@ import inspect
 
 import keras
 
+from imtools.networks.outputs import MeanAndFactor
+
 ARCHITECTURES = {}
 
 
@@ -57,7 +59,7 @@ def build(architecture, input_shape, n_outputs, **settings):
     return builder(input_shape, n_outputs, **{k: v for k, v in settings.items() if k in known})
 
 
-def adapt(model, inputs, *, batch_size=32):
+def adapt(model, inputs, *, target=None, batch_size=32):
     """Set the layers that take their scale from data, in order, from training maps alone.
 
     Parameters
@@ -66,6 +68,9 @@ def adapt(model, inputs, *, batch_size=32):
         Every layer of it with a method ``adapt`` is given what reaches it; its weights change.
     inputs : numpy.ndarray, float32, shape (n, n_dec, n_ra, n_freq)
         Network inputs made from training maps.
+    target : tuple of array_like, optional
+        Mean and width of log10 dN, each of shape (n_outputs,), where targets are standardised by
+        them: a layer with a method ``adapt_target`` answers in that scale.
     batch_size : int
         Maps at a time.
     """
@@ -73,6 +78,8 @@ def adapt(model, inputs, *, batch_size=32):
         if hasattr(layer, "adapt"):
             front = keras.Model(model.input, layer.input)
             layer.adapt(front.predict(inputs, batch_size=batch_size, verbose=0))
+        if target is not None and hasattr(layer, "adapt_target"):
+            layer.adapt_target(*target)
 
 
 def average(members):
@@ -82,9 +89,21 @@ def average(members):
     ----------
     members : list of keras.Model
         Networks of one input and output shape; a single one is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If the members answer with a mean and a covariance: the mean of the factors would leave out
+        by how much the members differ.
     """
     if len(members) == 1:
         return members[0]
+    if any(isinstance(layer, MeanAndFactor) for member in members for layer in member.layers):
+        msg = (
+            f"average: {len(members)} networks with output 'gaussian', expected 1 or another "
+            "output; set n_ensemble to 1"
+        )
+        raise ValueError(msg)
     voxels = keras.Input(members[0].input_shape[1:], name="voxels")
     outputs = []
     for i, member in enumerate(members):
