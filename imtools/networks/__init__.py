@@ -5,6 +5,7 @@ builder does not compile; `training` does.
 """
 
 from imtools.networks.additive import Patches, SumCounts, build_additive, resized
+from imtools.networks.costs import Costs, count_costs, predict_costs
 from imtools.networks.histogram import build_histogram
 from imtools.networks.layers import FreqChannel, LogCounts, SoftHistogram, Standardise
 from imtools.networks.notes_cnn import build_notes_cnn
@@ -19,9 +20,9 @@ from imtools.networks.registry import ARCHITECTURES, adapt, average, build, regi
 from imtools.networks.resnet import build_resnet50, build_resnet_small
 
 __all__ = [
-    "ARCHITECTURES", "LEVELS", "OUTPUTS", "FreqChannel", "LogCounts", "MeanAndFactor",
+    "ARCHITECTURES", "LEVELS", "OUTPUTS", "Costs", "FreqChannel", "LogCounts", "MeanAndFactor",
     "OrderedQuantiles", "Patches", "SoftHistogram", "Standardise", "SumCounts", "adapt", "average",
     "build", "build_additive", "build_histogram", "build_notes_cnn", "build_resnet50",
-    "build_resnet_small", "mean_and_covariance", "register",
+    "build_resnet_small", "count_costs", "mean_and_covariance", "predict_costs", "register",
     "resized",
 ]  # fmt: skip
