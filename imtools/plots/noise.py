@@ -8,7 +8,17 @@ from typing import NamedTuple
 import holoviews as hv
 import numpy as np
 
-from imtools.plots.style import COLOURS, TRUTH, axis_label, band, dimension, line, panel, styled
+from imtools.plots.style import (
+    COLOURS,
+    TRUTH,
+    axis_label,
+    band,
+    dimension,
+    line,
+    padded,
+    panel,
+    styled,
+)
 
 
 class LineStyle(NamedTuple):
@@ -93,7 +103,7 @@ def show_errors(
         panels.append(
             line(ends, level, kdim=dimension(setting), vdim=vdim, colour=TRUTH, dash="dotted")
         )
-    options = {"logx": True, "xticks": _ticks(x, setting.values)} if logx else {}
+    options = {"logx": True, "xticks": _ticks(x, setting.values), "xlim": padded(x)} if logx else {}
     return panel(hv.Overlay(panels), wide=True, logy=logy, title=title, **options)
 
 
