@@ -231,14 +231,18 @@ def test_batch_norm_and_dropout_are_where_they_are_asked_for():
     assert seen == ["convolution", "halving", "flatten", "dense", "dropout", "log_dn"]
 
 
-@pytest.mark.parametrize(("first_bias", "blank"), [(False, 0.0), (True, 1.0)])
-def test_without_a_first_bias_blank_sky_stays_zero(first_bias, blank):
-    model = networks.build("notes_cnn", SHAPE, 5, n_blocks=1, filters=2, first_bias=first_bias)
-    first = model.get_layer("block_1_convolution")
-    if first_bias:
-        first.bias.assign([1.0, 1.0])
-    seen = keras.Model(model.input, first.output).predict_on_batch(np.zeros((1, *SHAPE)))
-    npt.assert_array_equal(seen, blank)
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("notes_cnn", "block_1_convolution"), ("resnet_small", "stem"), ("resnet50", "stem")],
+)
+def test_without_a_first_bias_blank_sky_stays_zero(name, first):
+    settings = {"n_blocks": 1, "filters": 2, "stages": "1-1", "width": 3}
+    for first_bias in (False, True):
+        model = networks.build(name, SHAPE, 5, first_bias=first_bias, **settings)
+        _disturb(model)
+        layer = model.get_layer(first)
+        seen = np.array(layer(np.zeros((1, *layer.input.shape[1:]), "float32")))
+        assert seen.any() == first_bias
 
 
 def test_freq_channel_runs_from_minus_one_to_one_along_frequency():
