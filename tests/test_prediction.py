@@ -217,7 +217,7 @@ def test_a_map_with_another_filter_is_refused_or_allowed_with_a_warning(noisy, c
     other = subtract_polynomial(observed, order=1)  # B16
     with pytest.raises(ValueError, match=r"went through the filters .*polynomial.* or allow 'filt"):
         predict_map(noisy, other)
-    with pytest.raises(ValueError, match=r"went through the filters .*mean.*, expected \[\] or no"):
+    with pytest.raises(ValueError, match=r"went through the filters .*mean.*, expected \[\] as in"):
         predict_map(clean, subtract_mean(observed), sigma_noise=0)
     with pytest.warns(UserWarning, match=r"filters .*polynomial.*; allowed"):
         told = predict_map(noisy, other, allow=["filter"])

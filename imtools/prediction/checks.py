@@ -10,7 +10,7 @@ BEAM_TOLERANCE = 0.01  # relative
 MASKED_SHARE = 0.05  # of the voxels; filling more of them would change the histogram
 WORDS = {
     "noise": "sigma_noise of the map is {got:.4g} uK per voxel, expected {expected:.4g}",
-    "filter": "the map went through the filters {got}, expected {expected} or none",
+    "filter": "the map went through the filters {got}, expected {expected}",
     "beam": "beam_fwhm of the map is {got:.4g} arcmin, expected {expected:.4g}",
     "mask": "masked share of the map is {got:.3g}, expected at most {expected}",
 }
