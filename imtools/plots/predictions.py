@@ -66,12 +66,13 @@ def show_distance(prediction, *, label="this map", colour=METHOD_COLOURS["networ
         another catalogue; the map as a line.
     """
     known, own = prediction["reference_distance"].values, float(prediction["distance"])
-    edges = np.histogram_bin_edges(known, N_STEPS)
+    edges = np.geomspace(0.99 * known.min(), 1.01 * known.max(), N_STEPS + 1)
     numbers = np.histogram(known, edges)[0]
     labelled = {"kdim": DISTANCE, "vdim": N_MAPS}
-    top = np.array([0.0, 1.1 * max(numbers.max(), 1)])
+    top = np.array([0.0, 1.1 * numbers.max()])
     panels = [
         steps(edges, numbers, colour=COLOURS[6], label="known maps", **labelled),
         line(np.full(2, own), top, colour=colour, label=label, **labelled),
     ]
-    return panel(hv.Overlay(panels), title="How far out the map lies")
+    axes = {"logx": True, "ylim": (0.0, top[1]), "title": "How far out the map lies"}
+    return panel(hv.Overlay(panels), legend="top_right", **axes)
