@@ -59,7 +59,7 @@ def test_more_groups_than_maps_are_refused(predictions, truth, signal):
         score_by_signal(predictions, truth, signal, n_groups=41)
 
 
-def test_the_table_marks_what_the_prior_answers(predictions, truth, signal):
+def test_the_table_marks_what_is_no_better_than_the_mean_of_the_group(predictions, truth, signal):
     text = format_by_signal(score_by_signal(predictions, truth, signal, n_groups=2))
     rows = [line for line in text.splitlines() if line.startswith(("fades", "high"))]
     # 0.3 is the spread itself, to a tenth; the louder half is off by 1/21 and less, far below it

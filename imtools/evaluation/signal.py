@@ -8,7 +8,7 @@ from imtools.evaluation.tables import LABELS
 from imtools.observing import voxel_noise
 from imtools.statistics import comoving_box, power_spectrum
 
-GUESS = 0.8  # an error of that share of the spread of the truth and more is marked as a guess
+NO_NEWS = 0.8  # an error of that share of the spread of the truth and more is marked
 
 
 def signal_to_noise(maps, experiment):
@@ -97,9 +97,10 @@ def score_by_signal(predictions, truth, signal, *, n_groups=4, floor=FLOOR):
 
 
 def format_by_signal(scores):
-    """Return the scores of `score_by_signal` as text; ``*`` marks what the prior answers.
+    """Return the scores of `score_by_signal` as text; ``*`` marks what is no news.
 
-    That is where the rms error is at least 0.8 of the spread of the truth within the group.
+    That is where the rms error is at least 0.8 of the spread of the truth within the group: as
+    well could one answer with the mean of the group, whatever the map.
     """
     names = [LABELS.get(m, m) for m in scores["method"].values.tolist()]
     width = max(len(name) for name in [*names, "spread of the truth"])
@@ -112,10 +113,10 @@ def format_by_signal(scores):
         spread = group["spread"].values
         lines.append(f"{'spread of the truth':{width}} |" + "".join(f"{s:>7.3f} " for s in spread))
         for name, rms in zip(names, group["rms"].values, strict=True):
-            marks = np.where(rms >= GUESS * spread, "*", " ")
+            marks = np.where(rms >= NO_NEWS * spread, "*", " ")
             cells = (f"{v:>7.3f}{m}" for v, m in zip(rms, marks, strict=True))
             lines.append(f"{name:{width}} |" + "".join(cells))
-    lines += ["", f"* at least {GUESS:g} of the spread: the prior answers, not the map"]
+    lines += ["", f"* at least {NO_NEWS:g} of the spread: hardly better than the mean of the group"]
     return "\n".join(line.rstrip() for line in lines)
 
 
