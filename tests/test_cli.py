@@ -130,8 +130,10 @@ def test_predict_writes_a_luminosity_function_and_a_figure(trained):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("log10 L")
     assert lines[-1] == str(folder / "luminosity_function.nc")
+    before = (folder / "luminosity_function.nc").stat().st_ino
     again = imtools("predict", run, sky, "--sigma-noise", "0")
     assert again.exit_code == 2
+    assert (folder / "luminosity_function.nc").stat().st_ino == before  # not written anew
     assert "exists; pass" in again.stderr
     assert imtools("predict", run, sky, "--sigma-noise", "0", "--overwrite").exit_code == 0
 

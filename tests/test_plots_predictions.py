@@ -32,6 +32,8 @@ def test_the_median_lies_in_bands_of_68_and_95_percent(prediction):
     npt.assert_array_equal(median.dimension_values("log_dn"), [3, 2, 1, 0])
     wide, narrow = (e for e in shown.values() if isinstance(e, hv.Area))
     npt.assert_array_equal(wide.dimension_values(1), [1, 0, -1, -2])
+    npt.assert_array_equal(wide.dimension_values(2), [5, 4, 3, 2])
+    npt.assert_array_equal(narrow.dimension_values(1), [2, 1, 0, -1])
     npt.assert_array_equal(narrow.dimension_values(2), [4, 3, 2, 1])
     assert not [e for e in shown.values() if isinstance(e, hv.Scatter)]
 

@@ -160,7 +160,7 @@ def test_maps_in_other_voxels_or_units_are_refused_whatever_is_allowed(
     clean, sky, change, message
 ):  # B10, B13
     allow = ("noise", "filter", "beam", "mask")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^predict_map: .*{message}"):
         predict_map(clean, change(sky), sigma_noise=0, allow=allow)
 
 
