@@ -75,7 +75,8 @@ def build_additive(
     for i in range(n_blocks):
         x = keras.layers.Dense(filters, activation="relu", name=f"hidden_{i + 1}")(x)
     x = drop(x, dropout, name="dropout")
-    x = keras.layers.Dense(n_outputs, name="patch_counts")(x)
+    # zeros: every patch starts with its share of the mean counts
+    x = keras.layers.Dense(n_outputs, kernel_initializer="zeros", name="patch_counts")(x)
     return keras.Model(voxels, SumCounts(name="log_dn")(x), name="additive")
 
 
@@ -92,7 +93,8 @@ def resized(model, input_shape):
     Raises
     ------
     ValueError
-        If `model` is not additive, the channels differ, or the sky is no whole number of patches.
+        If `model` is not additive or was never told the scale of its targets, the channels differ,
+        or the sky is no whole number of patches.
     """
     shape = check_input_shape(input_shape, caller="resized")
     if shape[-1] != model.input_shape[-1]:
@@ -103,8 +105,14 @@ def resized(model, input_shape):
         voxels = keras.Input(shape, name="voxels")
         outputs = [resized(member, shape)(voxels) for member in members]
         return keras.Model(voxels, keras.layers.Average(name="mean")(outputs), name=model.name)
-    if not any(isinstance(layer, SumCounts) for layer in model.layers):
+    if not isinstance(model.layers[-1], SumCounts):
         msg = f"resized: the network is {model.name!r}, expected an additive one; cut the field"
+        raise ValueError(msg)
+    if not model.layers[-1].knows_target:
+        msg = (
+            "resized: the network was never told the scale of its targets, so what it sums is no "
+            "number of sources; give target to networks.adapt before training"
+        )
         raise ValueError(msg)
     larger = keras.models.clone_model(model, input_tensors=keras.Input(shape, name="voxels"))
     larger.set_weights(model.get_weights())
@@ -185,6 +193,12 @@ class SumCounts(keras.layers.Layer):
         self.unit.assign(10.0 ** np.asarray(mean) / self.n_patches / np.log(2))
         self.mean.assign(mean)
         self.width.assign(width)
+
+    @property
+    def knows_target(self):
+        """Whether `adapt_target` has set a scale that is not the one of a new layer."""
+        mean, width = (ops.convert_to_numpy(weight) for weight in (self.mean, self.width))
+        return bool(mean.any() or (width != 1).any())
 
     def call(self, inputs):
         """Return the scaled log10 of the counts, shape (batch, n_outputs)."""
