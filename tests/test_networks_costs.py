@@ -1,3 +1,4 @@
+import os
 import random
 import subprocess
 import sys
@@ -28,8 +29,9 @@ from imtools import networks
 
 model = networks.build("resnet_small", (16, 16, 10), 49, filters=16)
 model.compile(optimizer="adam", loss="mse", jit_compile=False)
-for n in (2, 3, 16, 64):
-    model.train_on_batch(np.zeros((n, 16, 16, 10), "float32"), np.zeros((n, 49), "float32"))
+for n in (2, 3, 32, 160):
+    for _ in range(3):
+        model.train_on_batch(np.zeros((n, 16, 16, 10), "float32"), np.zeros((n, 49), "float32"))
     print(n, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -82,13 +84,16 @@ def test_the_predicted_multiply_adds_are_those_that_tensorflow_counts(name):
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="measured with TensorFlow")
 def test_the_predicted_memory_of_a_map_is_what_training_takes():
+    # one thread, since which outputs live at once depends on who is first
+    one = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     run = [sys.executable, "-c", MEASURE]
-    done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=300)
+    settings = {"capture_output": True, "text": True, "check": True, "timeout": 300}
+    done = subprocess.run(run, env=os.environ | one, **settings)
     peaks = {int(n): int(size) for n, size in map(str.split, done.stdout.splitlines())}
-    measured = (peaks[64] - peaks[16]) / 48
+    measured = (peaks[160] - peaks[32]) / 128
     costs = predict_costs("resnet_small", (16, 16, 10), 49, filters=16)
-    predicted = (costs.training_memory(64) - costs.training_memory(16)) / 48
-    npt.assert_allclose(measured, predicted, rtol=0.3)  # what else lives at the peak, see Costs
+    predicted = (costs.training_memory(160) - costs.training_memory(32)) / 128
+    npt.assert_allclose(measured, predicted, rtol=0.3)  # seen 0.81; 0.7 to 1.2 is claimed
 
 
 @pytest.mark.parametrize("optimizer", SLOTS)
