@@ -26,8 +26,6 @@ from imtools.training import (
 from imtools.training.loop import fit
 from imtools.training.saved import checksum
 
-# Keras 3.15 asks numpy for a copy in the way of numpy 1 when it saves weights
-
 
 @pytest.fixture(scope="module")
 def data():
@@ -417,3 +415,21 @@ def test_the_network_of_the_notes_can_over_fit_twelve_maps(data, tmp_path):
     run(twelve, tmp_path, **small, **settings, dropout=0.0)
     loss = read_rows(tmp_path / "history.csv")["loss"]
     assert loss[-1] < 0.01  # of a variance of 1: every map is told from every other
+
+
+# -- outputs and targets
+
+
+@pytest.mark.parametrize("output", ["quantiles", "gaussian"])
+def test_outputs_that_no_loss_fits_are_refused(data, tmp_path, output):
+    with pytest.raises(ValueError, match=f"output is '{output}', expected 'point'"):
+        run(data, tmp_path, output=output)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_additive_network_is_told_the_scale_of_its_counts(data, tmp_path):
+    changes = {"architecture": "additive", "patch": 4, "epochs": 2}
+    manifest = run(data, tmp_path, **changes)
+    model, _ = load_model(tmp_path)
+    wide = networks.resized(model, (16, 8, *model.input_shape[3:]))  # refused where it was not told
+    assert wide.output_shape == (None, len(manifest["target"]["mean"]))

@@ -41,10 +41,17 @@ def train(experiment, data_train, data_validation, run_dir):
     Raises
     ------
     ValueError
-        If the data sets share a catalogue, or hold fewer maps than a batch.
+        If the data sets share a catalogue, hold fewer maps than a batch, or the network's output
+        is not one value a bin.
     NonFiniteLossError
         If the loss becomes NaN; the status is then ``failed``, and the best network is kept.
     """
+    if experiment.network.output != "point":
+        msg = (
+            f"train: output is {experiment.network.output!r}, expected 'point': the mean squared "
+            "error, the only loss there is, fits nothing else"
+        )
+        raise ValueError(msg)
     check_splits(train=data_train, validation=data_validation)
     run_dir = Path(run_dir)
     keras.utils.set_random_seed(experiment.data.seed)
@@ -62,7 +69,7 @@ def train(experiment, data_train, data_validation, run_dir):
     )
     members = []
     for k in range(experiment.network.n_ensemble):
-        members.append(_new_network(experiment, adapt_inputs, mean.size))
+        members.append(_new_network(experiment, adapt_inputs, (mean, width)))
         batches = Batches(data_train, experiment, _seed(experiment, _BATCHES, k))
         keep, log = _keeper(members, manifest, run_dir), _logger(k, run_dir / "history.csv")
         label = f"train {k + 1}/{experiment.network.n_ensemble}"
@@ -94,11 +101,12 @@ def _first_manifest(experiment, data_train):
     }
 
 
-def _new_network(experiment, adapt_inputs, n_outputs):
+def _new_network(experiment, adapt_inputs, target):
     settings = experiment.network.model_dump(exclude={"architecture"})
     shape = adapt_inputs.shape[1:]
-    model = networks.build(experiment.network.architecture, shape, n_outputs, **settings)
-    networks.adapt(model, adapt_inputs, batch_size=experiment.training.batch_size)
+    model = networks.build(experiment.network.architecture, shape, target[0].size, **settings)
+    size = experiment.training.batch_size
+    networks.adapt(model, adapt_inputs, target=target, batch_size=size)
     return model
 
 
