@@ -119,11 +119,20 @@ def test_data_key_follows_what_is_stored_and_nothing_else():
         assert experiment.replace(**{name: value}).data_key() != key, name
 
 
-@pytest.mark.parametrize("missing", ["seed", "n_pix"])
-def test_a_parameter_missing_from_json_is_an_error(missing):
-    stages = json.loads(Experiment.from_preset("tiny").to_json())
+@pytest.mark.parametrize("missing", ["hits", "patch"])
+def test_a_parameter_younger_than_the_json_takes_its_default(missing):
+    experiment = Experiment.from_preset("tiny")
+    stages = json.loads(experiment.to_json())
     del stages[FIELD_STAGE[missing]][missing]
-    with pytest.raises(ValueError, match=f"{missing} missing"):
+    assert Experiment.from_json(json.dumps(stages)) == experiment
+    del stages["sky"]
+    assert Experiment.from_json(json.dumps(stages)) == experiment
+
+
+def test_json_that_is_no_experiment_is_refused():
+    stages = json.loads(Experiment.from_preset("tiny").to_json())
+    stages["survey"]["n_pixels"] = 3
+    with pytest.raises(ValueError, match="unknown parameter 'n_pixels'; did you mean 'n_pix'"):
         Experiment.from_json(json.dumps(stages))
     with pytest.raises(ValueError, match="one JSON object a stage"):
         Experiment.from_json("[1]")

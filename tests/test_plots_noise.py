@@ -109,3 +109,22 @@ def test_other_dims_or_unknown_methods_are_refused(rms):
     styles = {"with": panels.LineStyle("with", "red")}
     with pytest.raises(ValueError, match="expected among with"):
         panels.show_errors(rms, styles=styles)
+
+
+@pytest.mark.parametrize("backend", ["bokeh", "matplotlib"])
+def test_the_reference_has_a_colour_a_survey_and_dashes_where_the_mean_is_lost(backend):
+    attrs = {"units": "log10(Lsun)", "long_name": "log10 of luminosity, bin centre"}
+    log_l = xr.DataArray([4.0, 5.0], dims="log_l", attrs=attrs)
+    sigma = xr.DataArray([0.1, 0.2], dims="log_l", coords={"log_l": log_l})
+    errors = {(n, lost): sigma * (1 + lost) for n in ("notes", "comap") for lost in (False, True)}
+    overlay = panels.show_reference(errors)
+    seen = {}
+    for curve in overlay.values():
+        style = hv.Store.lookup_options("bokeh", curve, "style").kwargs
+        seen[curve.label] = (style["color"], style["line_dash"])
+        factor = 2 if "lost" in curve.label else 1
+        npt.assert_allclose(curve.dimension_values(1), [0.1 * factor, 0.2 * factor], rtol=1e-12)
+    assert len(seen) == 4
+    assert seen["notes, mean kept"][0] == seen["notes, mean lost"][0] != seen["comap, mean lost"][0]
+    assert [seen[f"comap, mean {m}"][1] for m in ("kept", "lost")] == ["solid", "dashed"]
+    assert hv.render(overlay, backend=backend) is not None

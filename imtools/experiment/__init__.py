@@ -202,17 +202,16 @@ class Experiment(Stage):
 
     @classmethod
     def from_json(cls, text):
-        """Return the experiment that `to_json` wrote; a parameter left out is an error."""
+        """Return the experiment that `to_json` wrote.
+
+        A parameter that the text lacks takes its default: it is younger than the text, and its
+        default is what was done before there was a choice.
+        """
         stages = json.loads(text)
         if not isinstance(stages, dict) or not all(isinstance(s, dict) for s in stages.values()):
             msg = "Experiment.from_json: expected one JSON object a stage; see Experiment.to_json"
             raise ValueError(msg)
-        flat = {k: v for stage in stages.values() for k, v in stage.items()}
-        missing = sorted(FIELD_STAGE.keys() - flat.keys())
-        if missing:
-            msg = f"Experiment.from_json: {', '.join(missing)} missing; add the values"
-            raise ValueError(msg)
-        return cls.from_flat(flat)
+        return cls.from_flat({k: v for stage in stages.values() for k, v in stage.items()})
 
     def survey_object(self):
         """Return the `Survey` of this experiment, before pooling."""

@@ -107,6 +107,32 @@ def show_errors(
     return panel(hv.Overlay(panels), wide=True, logy=logy, title=title, **options)
 
 
+def show_reference(errors, *, title="One-point reference"):
+    """Show against luminosity what single voxels allow, for some surveys.
+
+    Parameters
+    ----------
+    errors : dict of (str, bool) to xarray.DataArray, dims ("log_l",)
+        Errors of log10 dN [dex], by survey and by whether the mean of the map is lost.
+    title : str
+        Of the panel.
+
+    Returns
+    -------
+    holoviews.Overlay
+        A colour a survey; dashed where the mean is lost.
+    """
+    vdim = hv.Dimension("sigma", label="error of log10 dN [dex]")
+    names = list(dict.fromkeys(name for name, _ in errors))
+    panels = []
+    for (name, lost), sigma in errors.items():
+        style = {"colour": COLOURS[names.index(name)], "dash": "dashed" if lost else "solid"}
+        label = f"{name}, mean {'lost' if lost else 'kept'}"
+        x, kdim = sigma["log_l"].values, dimension(sigma["log_l"])
+        panels.append(line(x, sigma.values, kdim=kdim, vdim=vdim, label=label, **style))
+    return panel(hv.Overlay(panels), wide=True, logy=True, title=title)
+
+
 def _curve(x, y, error, *, kdim, vdim, dots, style):
     """Return the band, the line and the dots of one method."""
     known = np.isfinite(y)
