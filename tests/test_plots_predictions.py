@@ -54,9 +54,14 @@ def test_every_known_map_is_counted_and_the_map_stands_among_them(prediction):
 @pytest.mark.parametrize("backend", ["bokeh", "matplotlib"])
 @pytest.mark.parametrize("show", [show_read_off, show_distance])
 def test_both_backends_draw_each_panel(prediction, show, backend):
-    hv.renderer(backend).get_plot(show(prediction))
+    shown = show(prediction)
+    # one drawn part for each element of the panel
+    assert len(hv.renderer(backend).get_plot(shown).subplots) == len(shown)
 
 
 def test_a_single_known_map_can_be_drawn(prediction):
     alone = prediction.isel(reference=slice(1))
-    hv.renderer("bokeh").get_plot(show_distance(alone))
+    shown = show_distance(alone)
+    (known,) = curves(shown, "known maps")
+    assert known.dimension_values("n_maps")[:-1].sum() == 1
+    assert len(hv.renderer("bokeh").get_plot(shown).subplots) == len(shown)
