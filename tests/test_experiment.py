@@ -136,3 +136,29 @@ def test_json_that_is_no_experiment_is_refused():
         Experiment.from_json(json.dumps(stages))
     with pytest.raises(ValueError, match="one JSON object a stage"):
         Experiment.from_json("[1]")
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"loss": "msle"}, "msle takes a logarithm itself; set target_log to false"),
+        ({"loss": "poisson", "target": "n_cumulative"}, "counts of independent bins"),
+        ({"loss": "poisson", "target_log": False}, "a power of 10 and so above 0"),
+        ({"loss": "nll"}, "output 'point', expected mse or msle or poisson"),
+        ({"loss": "mse", "output": "gaussian"}, "expected nll"),
+        ({"output": "quantiles", "target": "n_cumulative"}, "differences of quantiles"),
+        ({"output": "gaussian", "target_log": False}, "differences of quantiles"),
+        ({"momentum": 0.9}, "optimizer 'adam', which keeps its own"),
+    ],
+)
+def test_a_loss_that_cannot_fit_its_target_is_refused_with_the_reason(changes, match):
+    with pytest.raises(ValueError, match=match):
+        Experiment.from_preset("tiny", **changes)
+
+
+def test_a_younger_parameter_at_its_default_leaves_the_key_of_older_data_sets():
+    experiment = Experiment.from_preset("tiny")
+    stages = experiment.model_dump()
+    assert stages["luminosity"]["rescale"] == 0
+    assert experiment.data_key() == "edc725630bdb"  # as first released
+    assert experiment.replace(rescale=0.3).data_key() != experiment.data_key()

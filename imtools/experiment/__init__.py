@@ -7,11 +7,11 @@ folders hold values of it; a wrong name or value is refused here, before anythin
 import hashlib
 import json
 from difflib import get_close_matches
-from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError, model_validator
 
+from imtools.experiment.checks import CHECKS
 from imtools.experiment.stages import (
     CountsStage,
     DataStage,
@@ -26,8 +26,6 @@ from imtools.experiment.stages import (
     SurveyStage,
     TrainingStage,
 )
-from imtools.luminosity import LUMINOSITY_MODELS, SFR_SOURCES
-from imtools.preprocessing import TRANSFORMS
 from imtools.survey import Survey
 
 PRESETS = {
@@ -45,7 +43,8 @@ PRESETS = {
     "paper": {
         "n_train": 117, "n_validation": 12, "n_test": 32, "n_draws": 36, "n_workers": 8,
         "architecture": "notes_cnn", "transform": "log10",
-        "batch_size": 40, "steps_per_epoch": 100, "epochs": 100, "patience": 100,
+        "batch_size": 40, "steps_per_epoch": 100, "validation_steps": 3, "epochs": 100,
+        "patience": 100,
         "n_bootstrap": 1000,
     },
     "comap": {
@@ -57,6 +56,9 @@ PRESETS = {
         "summaries": "vid,pk,vid_pk,multiscale",
     },
 }  # fmt: skip
+
+# parameters younger than the first data sets: at their default they are left out of the key
+LATER = (("luminosity", "rescale"),)
 
 
 class Experiment(Stage):
@@ -88,69 +90,9 @@ class Experiment(Stage):
     evaluation: EvaluationStage = EvaluationStage()
 
     @model_validator(mode="after")
-    def _check_registered(self):
-        model = LUMINOSITY_MODELS.get(self.luminosity.luminosity_model)
-        priors = {"fiducial": {}} | model.PRIORS if model else {}
-        known = {
-            "luminosity_model": (self.luminosity.luminosity_model, LUMINOSITY_MODELS),
-            "prior": (self.luminosity.prior, priors),
-            "transform": (self.preprocessing.transform, TRANSFORMS),
-        }
-        if not Path(self.luminosity.sfr).suffix:  # else it is the path of a user's table
-            known["sfr"] = (self.luminosity.sfr, SFR_SOURCES)
-        for name, (value, names) in known.items():
-            if value not in names:
-                near = get_close_matches(value, names, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                msg = f"{name} is {value!r}, expected one of {', '.join(names)}{hint}"
-                raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _check_sizes(self):
-        self.survey_object()  # the band, against the rest frequency of the line
-        for pool, size in (("pool_freq", "n_chan"), ("pool_dec", "n_pix"), ("pool_ra", "n_pix")):
-            by, of = getattr(self.preprocessing, pool), getattr(self.survey, size)
-            if of % by:
-                msg = f"{pool} is {by}, expected a divisor of {size} = {of}"
-                raise ValueError(msg)
-        n_maps = self.data.n_train * self.data.n_draws
-        if self.training.batch_size > n_maps:
-            msg = (
-                f"batch_size is {self.training.batch_size}, expected at most the {n_maps} training "
-                "maps (n_train x n_draws), since a short batch is never drawn"
-            )
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _check_values(self):
-        if not self.counts.log_l_min < self.counts.log_l_max:
-            msg = (
-                f"log_l_min is {self.counts.log_l_min} and log_l_max {self.counts.log_l_max}, "
-                "expected log_l_min below log_l_max"
-            )
-            raise ValueError(msg)
-        observing = self.observing
-        negative = observing.sigma_noise > 0 or observing.filter != "none"
-        if negative and self.preprocessing.transform == "log10":
-            msg = (
-                f"transform is 'log10', sigma_noise {observing.sigma_noise} uK and filter "
-                f"{observing.filter!r}, but noise and filters make voxels negative; use transform "
-                "'asinh' or 'log_modulus'"
-            )
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _check_beam(self):
-        painted = 60 * self.survey.field_size / self.survey.n_pix / self.sky.fine_factor
-        if 0 < self.sky.beam_fwhm < 2 * painted:
-            msg = (
-                f"beam_fwhm is {self.sky.beam_fwhm} arcmin and a painted pixel {painted:.3g}, "
-                "expected at most half the beam; raise fine_factor"
-            )
-            raise ValueError(msg)
+    def _check_together(self):
+        for check in CHECKS:
+            check(self)
         return self
 
     @classmethod
@@ -238,6 +180,9 @@ class Experiment(Stage):
             include={"survey", "halos", "luminosity", "sky", "preprocessing", "data", "counts"},
             exclude={"preprocessing": {"transform"}, "data": {"n_workers"}, "counts": {"floor"}},
         )
+        for stage, name in LATER:
+            if stages[stage][name] == Experiment.model_fields[stage].default.model_dump()[name]:
+                del stages[stage][name]
         return hashlib.sha256(json.dumps(stages, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -35,12 +35,17 @@ class HalosStage(Stage):
 class LuminosityStage(Stage):
     """From halo mass to CO luminosity, and how its parameters are drawn."""
 
-    luminosity_model: str = _field("li2016", "1", "name in luminosity.LUMINOSITY_MODELS")
+    luminosity_model: str = _field(
+        "li2016", "1", "name in luminosity.LUMINOSITY_MODELS; several with + between take turns"
+    )
     prior: str = _field("ten_percent", "1", "widths of the parameter draw, named by the model")
     correlation: Literal["independent", "pivot"] = _field(
         "independent", "1", "how alpha and beta are drawn: independent (the notes) or at a pivot"
     )
     sfr: str = _field("b13", "1", "star formation rate: b13, um, or the path of a table")
+    rescale: float = _field(
+        0.0, "dex", "brighten or dim all of a map by up to so much, at random", ge=0, le=3
+    )
 
 
 class SkyStage(Stage):
@@ -142,13 +147,33 @@ class NetworkStage(Stage):
 
 
 class TrainingStage(Stage):
-    """How the network is fitted."""
+    """How the network is fitted, and to what."""
 
+    target: Literal["dn", "n_cumulative", "phi", "l_phi"] = _field(
+        "dn", "1", "what is learnt: counts a bin, N(>L), phi or L phi"
+    )
+    target_log: bool = _field(True, "1", "learn its log10; if not, the numbers as they are")
+    standardise: bool = _field(
+        True, "1", "learn each bin in units of its spread over the training maps"
+    )
+    loss: Literal["auto", "mse", "msle", "poisson", "pinball", "nll"] = _field(
+        "auto", "1", "auto: mse for a point, pinball for quantiles, nll for a gaussian"
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = _field("adam", "1", "optimiser")
+    momentum: float = _field(0.0, "1", "share of the last step that sgd keeps", ge=0, lt=1)
     learning_rate: float = _field(1e-3, "1", "step of the optimiser", gt=0, le=10)
+    schedule: Literal["cosine", "constant", "exponential"] = _field(
+        "cosine", "1", "how the step falls: to 0 as half a cosine, not at all, or to 1 % evenly"
+    )
     weight_decay: float = _field(0.0, "1", "decay of the weights a step", ge=0, lt=1)
     batch_size: int = _field(40, "maps", "maps a step", ge=1)
     steps_per_epoch: int = _field(0, "1", "batches an epoch; 0 takes every full batch once", ge=0)
+    validation_steps: int = _field(
+        0, "1", "batches that choose the best epoch; 0 takes every validation map", ge=0
+    )
+    blank_share: float = _field(
+        0.0, "1", "share of the training maps that are replaced by blank sky", ge=0, lt=1
+    )
     epochs: int = _field(100, "1", "passes at most", ge=1)
     patience: int = _field(50, "epochs", "stop after so long without a better validation", ge=1)
 
