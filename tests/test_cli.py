@@ -28,7 +28,7 @@ def asked(monkeypatch, tmp_path):
         settings.update(given, notebook=notebook)
         return Run(folder=tmp_path, **settings["ends"])
 
-    monkeypatch.setattr(cli, "run_notebook", stand_in)
+    monkeypatch.setattr("imtools.cli.running.run_notebook", stand_in)
     return settings
 
 
