@@ -184,6 +184,15 @@ def test_correlation_at_fixed_parameters_is_of_the_realisation_not_of_the_parame
     assert np.isnan(scored(truth, of_parameters, parameters=parameters)["correlation"]).all()
 
 
+def test_parameters_that_a_family_lacks_do_not_part_its_maps():
+    truth = make_truth()
+    log_truth = np.log10(truth.values)
+    family = np.repeat(np.arange(8.0), 5)
+    parameters = np.stack([family, np.full(40, np.nan)], axis=1)
+    seen = scored(truth, log_truth, parameters=parameters)["correlation"]
+    npt.assert_allclose(seen, 1, rtol=1e-9)
+
+
 def test_there_is_no_correlation_where_no_maps_share_parameters():
     truth = make_truth()
     assert np.isnan(scored(truth, np.log10(truth.values))["correlation"]).all()

@@ -51,3 +51,9 @@ def test_noise_of_summed_voxels_is_brought_back_to_that_of_a_temperature(data):
 def test_without_noise_there_is_no_reference(data):
     with pytest.raises(ValueError, match="noise"):
         one_point_reference(data, NOISY.replace(sigma_noise=0.0), rng=np.random.default_rng(0))
+
+
+def test_a_mixture_and_rescaled_maps_have_no_reference(data):
+    for changes in ({"luminosity_model": "li2016+comap2022"}, {"rescale": 0.5}):
+        with pytest.raises(ValueError, match="expected one model and 0"):
+            one_point_reference(data, NOISY.replace(**changes), rng=np.random.default_rng(0))

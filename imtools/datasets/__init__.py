@@ -3,18 +3,22 @@
 from imtools.datasets.building import build, catalogue_path, n_catalogues, set_folder
 from imtools.datasets.catalogue import SIDES, make_maps, side_of
 from imtools.datasets.reading import Batches, load, log_counts_array, network_inputs, observe
+from imtools.datasets.selecting import families, leave_out_families, select_families
 
 __all__ = [
     "SIDES",
     "Batches",
     "build",
     "catalogue_path",
+    "families",
+    "leave_out_families",
     "load",
     "log_counts_array",
     "make_maps",
     "n_catalogues",
     "network_inputs",
     "observe",
+    "select_families",
     "set_folder",
     "side_of",
 ]

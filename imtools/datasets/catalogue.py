@@ -9,7 +9,8 @@ import xarray as xr
 from imtools import halos
 from imtools.counts import count_sources, with_bounds
 from imtools.datasets.sky import inside_field, interloper_sky, paint_sky, simulate_haloes
-from imtools.luminosity import draw_model
+from imtools.experiment import without_later
+from imtools.luminosity import LUMINOSITY_MODELS, draw_model, family_prior, split_families
 from imtools.preprocessing import pool_cube
 from imtools.survey import with_bounds as with_cube_bounds
 
@@ -49,7 +50,9 @@ def make_maps(experiment, catalogue):
         ``map`` (sample, freq, dec, ra) float32 [uK], pooled, free of noise and not filtered,
         ``counts`` (sample, log_l) of the sources in the field, ``parameters`` (sample, parameter)
         of the luminosity model, and on ``sample`` the coordinates ``catalogue``, ``draw``,
-        ``quarter_turns``, ``flip``, ``n_redrawn``, ``luminosity_model`` and ``halo_hash``.
+        ``quarter_turns``, ``flip``, ``n_redrawn``, ``luminosity_model`` and ``halo_hash``, and
+        where maps are rescaled ``rescale``, the factor. In a mixture ``parameter`` holds the names
+        of all families, NaN where a map's own has no such parameter.
     """
     haloes = simulate_haloes(experiment, _stream(experiment, catalogue, _HALOES))
     stream = _stream(experiment, catalogue, _INTERLOPERS)
@@ -60,8 +63,9 @@ def make_maps(experiment, catalogue):
             np.random.default_rng(_stream(experiment, catalogue, what, draw))
             for what in (_DRAWS, _FOREGROUNDS)
         ]
-        samples.append(_sample(haloes, experiment, interlopers, *rngs))
-    dataset = _stack(samples)
+        family = _family(experiment, catalogue + draw)
+        samples.append(_sample(haloes, experiment, family, interlopers, *rngs))
+    dataset = _stack(samples, _parameter_names(experiment))
     n = dataset.sizes["sample"]
     return dataset.assign_coords(
         catalogue=("sample", np.full(n, catalogue), {"long_name": "number of the catalogue"}),
@@ -70,7 +74,7 @@ def make_maps(experiment, catalogue):
     ).assign_attrs(
         seed=experiment.data.seed, catalogue=catalogue, side=side_of(experiment, catalogue),
         n_halos=haloes.sizes["halo"], data_key=experiment.data_key(),
-        experiment=json.dumps(experiment.model_dump(exclude=NOT_IN_A_MAP)),
+        experiment=json.dumps(without_later(experiment.model_dump(exclude=NOT_IN_A_MAP))),
     )  # fmt: skip
 
 
@@ -79,18 +83,29 @@ def _stream(experiment, *key):
     return np.random.SeedSequence(experiment.data.seed, spawn_key=key)
 
 
-def _sample(haloes, experiment, interlopers, rng, rng_foregrounds):
+def _family(experiment, turn):
+    """Return the luminosity model whose turn it is, and its prior."""
+    luminosity = experiment.luminosity
+    names = split_families(luminosity.luminosity_model)
+    name = names[turn % len(names)]
+    return name, family_prior(name, luminosity.prior)
+
+
+def _sample(haloes, experiment, family, interlopers, rng, rng_foregrounds):
     """Return one map, its counts and what they were made with."""
-    luminosity, pool = experiment.luminosity, experiment.preprocessing
+    (name, prior), luminosity, pool = family, experiment.luminosity, experiment.preprocessing
     model = draw_model(
-        luminosity.luminosity_model, rng=rng, prior=luminosity.prior,
-        correlation=luminosity.correlation, sfr=luminosity.sfr,
-    )  # fmt: skip
+        name, rng=rng, prior=prior, correlation=luminosity.correlation, sfr=luminosity.sfr
+    )
     l_co = model.luminosity(haloes["m_halo"].values, haloes["z_cosmo"].values, rng=rng)
     quarter_turns, flip = 0, False
     if experiment.data.augment:
         quarter_turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-    seen = haloes[[name for name in SEEN if name in haloes]]
+    rescale = {}
+    if luminosity.rescale > 0:  # drawn last: the same map at another brightness
+        rescale["rescale"] = 10 ** rng.uniform(-luminosity.rescale, luminosity.rescale)
+        l_co = l_co * rescale["rescale"]
+    seen = haloes[[v for v in SEEN if v in haloes]]
     seen = halos.rotate(seen, angle=90.0 * quarter_turns, flip=flip)
     attrs = {"units": "Lsun", "long_name": "CO luminosity"}
     seen = seen.assign(l_co=("halo", l_co, attrs))
@@ -104,18 +119,23 @@ def _sample(haloes, experiment, interlopers, rng, rng_foregrounds):
         "counts": count_sources(l_co, experiment.l_edges),
         "parameters": model.parameters(),
         "quarter_turns": quarter_turns, "flip": flip, "n_redrawn": model.n_redrawn,
-        "luminosity_model": luminosity.luminosity_model,
+        "luminosity_model": name, **rescale,
     }  # fmt: skip
 
 
-def _stack(samples):
-    """Return the samples of one catalogue as a Dataset."""
+def _parameter_names(experiment):
+    """Return the names of the parameters of all families, each once."""
+    families = split_families(experiment.luminosity.luminosity_model)
+    return list(dict.fromkeys(n for f in families for n in LUMINOSITY_MODELS[f].parameter_names()))
+
+
+def _stack(samples, names):
+    """Return the samples of one catalogue as a Dataset, `names` are those of the parameters."""
     maps = with_cube_bounds(xr.concat([s["map"] for s in samples], "sample"))
     for name in ("n_inside", "n_outside", "n_invalid"):
         maps["map"].attrs.pop(name, None)
     counts = with_bounds(xr.concat([s["counts"] for s in samples], "sample"))
-    names = list(samples[0]["parameters"])
-    parameters = [[s["parameters"][name] for name in names] for s in samples]
+    parameters = [[s["parameters"].get(name, np.nan) for name in names] for s in samples]
     attrs = {"units": "model", "long_name": "luminosity model parameters, units as in the model"}
     dataset = xr.merge([maps, counts], combine_attrs="drop_conflicts").assign(
         parameters=(("sample", "parameter"), parameters, attrs)
@@ -125,10 +145,12 @@ def _stack(samples):
         "flip": "mirrored in right ascension before the turn",
         "n_redrawn": "draws that left the physical range",
         "luminosity_model": "luminosity model",
+        "rescale": "factor on all luminosities of the map",
     }
     coords = {
         name: ("sample", [s[name] for s in samples], {"long_name": text})
         for name, text in long_names.items()
+        if name in samples[0]
     }
     coords["flip"] = ("sample", np.array(coords["flip"][1], dtype=np.int8), coords["flip"][2])
     return dataset.assign_coords(parameter=names, **coords)

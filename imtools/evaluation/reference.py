@@ -33,12 +33,20 @@ def one_point_reference(data, experiment, *, rng, n_maps=16):
     Raises
     ------
     ValueError
-        If there is no noise, without which a voxel tells all.
+        If there is no noise, without which a voxel tells all, or maps differ in luminosity model
+        or are rescaled, which no prior of one model describes.
     """
+    luminosity = experiment.luminosity
+    if luminosity.luminosity_model not in LUMINOSITY_MODELS or luminosity.rescale > 0:
+        msg = (
+            f"one_point_reference: luminosity_model is {luminosity.luminosity_model!r} and rescale "
+            f"{luminosity.rescale} dex, expected one model and 0; leave the reference out"
+        )
+        raise ValueError(msg)
     maps, names = data["map"], data["parameter"].values.tolist()
     rows = np.unique(np.linspace(0, maps.sizes["sample"] - 1, n_maps).round().astype(int))
-    model = LUMINOSITY_MODELS[experiment.luminosity.luminosity_model]
-    fixed = {"sfr": experiment.luminosity.sfr} if hasattr(model, "sfr") else {}
+    model = LUMINOSITY_MODELS[luminosity.luminosity_model]
+    fixed = {"sfr": luminosity.sfr} if hasattr(model, "sfr") else {}
     models = [
         model(**fixed, **dict(zip(names, values.tolist(), strict=True)))
         for values in data["parameters"].values[rows]
@@ -51,10 +59,10 @@ def one_point_reference(data, experiment, *, rng, n_maps=16):
         sigma = sigma / maps.attrs["n_pooled"]
     n_chan, n_pix, _ = experiment.pooled_shape
     knows = "correlation" in inspect.signature(model.draw).parameters
-    settings = {"correlation": experiment.luminosity.correlation} if knows else {}
+    settings = {"correlation": luminosity.correlation} if knows else {}
     return reference_error(
         models, experiment.survey_object().replace(n_chan=n_chan, n_pix=n_pix), sigma_noise=sigma,
-        prior=experiment.luminosity.prior, edges=experiment.l_edges, m_min=experiment.halos.m_min,
+        prior=luminosity.prior, edges=experiment.l_edges, m_min=experiment.halos.m_min,
         floor=experiment.counts.floor, monopole_lost=observing.filter != "none", rng=rng,
         **settings,
     )  # fmt: skip

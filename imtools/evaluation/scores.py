@@ -175,7 +175,8 @@ def _correlation(predicted, log_truth, taken, parameters):
     """Return the correlation of prediction and truth about the means at fixed parameters."""
     if parameters is None:
         return np.full((len(predicted), log_truth.shape[1]), np.nan)
-    group = np.unique(np.asarray(parameters), axis=0, return_inverse=True)[1].ravel()
+    known = np.nan_to_num(np.asarray(parameters, dtype=float), nan=np.inf)  # of a mixture
+    group = np.unique(known, axis=0, return_inverse=True)[1].ravel()
     moments = np.zeros((3, len(predicted), log_truth.shape[1]))
     for g in np.unique(group):
         rows = group == g

@@ -57,7 +57,7 @@ PRESETS = {
     },
 }  # fmt: skip
 
-# parameters younger than the first data sets: at their default they are left out of the key
+# parameters younger than the first data sets: at their default they leave no trace in a data set
 LATER = (("luminosity", "rescale"),)
 
 
@@ -180,10 +180,8 @@ class Experiment(Stage):
             include={"survey", "halos", "luminosity", "sky", "preprocessing", "data", "counts"},
             exclude={"preprocessing": {"transform"}, "data": {"n_workers"}, "counts": {"floor"}},
         )
-        for stage, name in LATER:
-            if stages[stage][name] == Experiment.model_fields[stage].default.model_dump()[name]:
-                del stages[stage][name]
-        return hashlib.sha256(json.dumps(stages, sort_keys=True).encode()).hexdigest()[:12]
+        text = json.dumps(without_later(stages), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 FIELD_STAGE = {
@@ -191,6 +189,19 @@ FIELD_STAGE = {
     for stage, info in Experiment.model_fields.items()
     for name in info.annotation.model_fields
 }
+
+
+def without_later(stages):
+    """Return `stages`, a dump of an experiment, without what is younger and at its default."""
+    default = {s: Experiment.model_fields[s].default.model_dump() for s in stages}
+    return {
+        stage: {
+            name: value
+            for name, value in values.items()
+            if (stage, name) not in LATER or value != default[stage][name]
+        }
+        for stage, values in stages.items()
+    }
 
 
 def check_name(name):

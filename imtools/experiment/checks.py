@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from imtools.luminosity import LUMINOSITY_MODELS, SFR_SOURCES
+from imtools.luminosity.mixtures import SEPARATOR
 from imtools.preprocessing import TRANSFORMS
 
 LOSSES = {  # losses that an output can be fitted with, its own first
@@ -14,16 +15,20 @@ LOSSES = {  # losses that an output can be fitted with, its own first
 def check_names(experiment):
     """Raise unless every name stands in its registry; the nearest is named."""
     luminosity = experiment.luminosity
-    model = LUMINOSITY_MODELS.get(luminosity.luminosity_model)
-    priors = {"fiducial": {}} | model.PRIORS if model else {}
-    known = {
-        "luminosity_model": (luminosity.luminosity_model, LUMINOSITY_MODELS),
-        "prior": (luminosity.prior, priors),
-        "transform": (experiment.preprocessing.transform, TRANSFORMS),
-    }
+    families = luminosity.luminosity_model.split(SEPARATOR)
+    priors = {"fiducial": {}}
+    for family in families:
+        priors |= getattr(LUMINOSITY_MODELS.get(family), "PRIORS", {})
+    if len(families) > 1:  # none need know it, each then draws from its wide prior
+        priors["wide"] = {}
+    known = [
+        *(("luminosity_model", family, LUMINOSITY_MODELS) for family in families),
+        ("prior", luminosity.prior, priors),
+        ("transform", experiment.preprocessing.transform, TRANSFORMS),
+    ]
     if not Path(luminosity.sfr).suffix:  # else it is the path of a user's table
-        known["sfr"] = (luminosity.sfr, SFR_SOURCES)
-    for name, (value, names) in known.items():
+        known.append(("sfr", luminosity.sfr, SFR_SOURCES))
+    for name, value, names in known:
         if value not in names:
             near = get_close_matches(value, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -1,7 +1,8 @@
 """Models of CO luminosity as a function of halo mass and redshift, and their priors.
 
 `LUMINOSITY_MODELS` holds the models by name; calling an entry gives the fiducial model. To add
-one's own, write a small class and decorate it with `register`; nothing else needs an edit.
+one's own, write a small class and decorate it with `register`; nothing else needs an edit. Names
+with + between are a mixture, whose models take turns map by map.
 """
 
 from imtools.luminosity.li2016 import CORRELATIONS, Li2016
@@ -11,6 +12,7 @@ from imtools.luminosity.mass_relations import (
     Keating2016,
     Padmanabhan2018,
 )
+from imtools.luminosity.mixtures import family_prior, split_families
 from imtools.luminosity.models import LUMINOSITY_MODELS, LuminosityModel, draw_model, register
 from imtools.luminosity.moments import signal_moments
 from imtools.luminosity.schechter import Schechter
@@ -28,8 +30,10 @@ __all__ = [
     "Padmanabhan2018",
     "Schechter",
     "draw_model",
+    "family_prior",
     "read_sfr_table",
     "register",
     "signal_moments",
+    "split_families",
     "star_formation_rate",
 ]

@@ -63,6 +63,7 @@ class Li2016(LuminosityModel):
             "sigma_sfr": 0.01, "sigma_lco": 0.01,
         },
     }  # fmt: skip
+    WIDE: ClassVar = "strong"  # drawn apart, "loose" is no luminosity function that a survey allows
     # dex of L' at the pivot, ours: about the spread of published fits, and a tenth of it
     PIVOT_WIDTHS: ClassVar = {"loose": 0.1, "strong": 0.1, "ten_percent": 0.01}
     LIMITS: ClassVar = {"alpha": (0.01, np.inf), "sigma_sfr": (0, np.inf), "sigma_lco": (0, np.inf)}

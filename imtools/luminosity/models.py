@@ -56,14 +56,16 @@ class LuminosityModel:
 
     A float field is a parameter: it is drawn by a prior and listed by `parameters`. A field
     ``sigma`` is lognormal scatter [dex] that keeps the mean. `PRIORS` gives standard deviations
-    about the fiducial, a parameter that a prior leaves out stays there. `LIMITS` are the bounds of
-    what the formula allows; `DRAW_LIMITS` narrow them for draws.
+    about the fiducial, a parameter that a prior leaves out stays there. `WIDE` names the prior that
+    a mixture draws from where the model does not know the one asked for, the first of `PRIORS` if
+    empty. `LIMITS` are the bounds of what the formula allows; `DRAW_LIMITS` narrow them for draws.
     """
 
     n_redrawn: int = field(default=0, compare=False, repr=False)  # draws thrown away before this
 
     name: ClassVar[str] = ""
     PRIORS: ClassVar[dict[str, dict[str, float]]] = {}
+    WIDE: ClassVar[str] = ""
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {"sigma": (0.0, np.inf)}
     DRAW_LIMITS: ClassVar[dict[str, tuple[float, float]]] = {}
 
@@ -127,6 +129,11 @@ class LuminosityModel:
             return {n: v + widths.get(n, 0.0) * rng.standard_normal() for n, v in values}
 
         return cls.first_in_range(propose, centre, fixed) if widths else centre
+
+    @classmethod
+    def wide_prior(cls):
+        """Return the name of the prior for a mixture whose own the model does not know."""
+        return cls.WIDE or next(iter(cls.PRIORS), "fiducial")
 
     @classmethod
     def widths(cls, prior):
