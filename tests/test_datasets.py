@@ -520,14 +520,14 @@ def test_a_batch_is_a_function_of_seed_epoch_and_index(sides, sigma_noise):
 def test_an_epoch_draws_each_map_once_with_its_own_counts(sides):
     batches = Batches(sides["train"], SMALL, seed=1)
     inputs = network_inputs(sides["train"]["map"], SMALL)
-    targets = datasets.log_counts_array(sides["train"], SMALL)
+    counts = sides["train"]["counts"].values
     orders = []
     for epoch in range(2):
         drawn = []
         for index in range(batches.n_batches()):
             for x, y in zip(*batches.batch(epoch, index), strict=True):
                 (sample,) = np.flatnonzero((inputs == x).all(axis=(1, 2, 3)))
-                npt.assert_array_equal(y, targets[sample])
+                npt.assert_array_equal(y, counts[sample])
                 drawn.append(sample)
         assert len(set(drawn)) == len(drawn) == 16  # of 18: two would make a short batch
         orders.append(drawn)
@@ -544,6 +544,26 @@ def test_noise_is_new_in_every_epoch(sides):
     npt.assert_allclose(first.std(), second.std(), rtol=0.2)
     correlation = np.corrcoef(first.ravel(), second.ravel())[0, 1]
     assert abs(correlation) < 5 / np.sqrt(first.size)
+
+
+@pytest.mark.parametrize("sigma_noise", [0.0, 5.0])
+def test_a_share_of_the_maps_is_blank_sky_without_sources(sides, sigma_noise):
+    settings = {"transform": "linear", "batch_size": 9, "sigma_noise": sigma_noise}
+    experiment = SMALL.replace(blank_share=0.5, **settings)
+    batches = Batches(sides["train"], experiment, seed=1)
+    bright = Batches(sides["train"], SMALL.replace(**settings), seed=1)
+    n_blank = 0
+    for key in ((e, i) for e in range(10) for i in range(2)):
+        inputs, counts = batches.batch(*key)
+        npt.assert_array_equal(inputs, batches.batch(*key)[0])  # the same again
+        blank = (counts == 0).all(axis=1)
+        n_blank += blank.sum()
+        whole = bright.batch(*key)
+        npt.assert_array_equal(counts[~blank], whole[1][~blank])
+        npt.assert_array_equal(inputs[~blank], whole[0][~blank])
+        scatter = 5 * inputs[blank].std() / np.sqrt(inputs[0].size)  # 5 errors of a mean
+        assert np.all(np.abs(inputs[blank].mean(axis=(1, 2, 3))) <= scatter)
+    assert abs(n_blank - 90) < 5 * np.sqrt(180 / 4)  # 180 maps, half of them: 5 binomial errors
 
 
 def test_a_short_or_empty_batch_is_never_drawn(sides):  # F22

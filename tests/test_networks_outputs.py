@@ -37,9 +37,13 @@ def test_mean_and_factor_put_each_number_in_its_place():
 
 
 def test_the_covariance_is_symmetric_and_positive():
-    raw = np.random.default_rng(1).normal(0, 2, (6, n_raw("gaussian", 4))).astype("float32")
+    raw = np.random.default_rng(1).normal(0, 1, (6, n_raw("gaussian", 4))).astype("float32")
     mean, covariance = (np.array(a) for a in mean_and_covariance(MeanAndFactor(4)(raw)))
     npt.assert_array_equal(mean, raw[:, :4])
+    factor = np.array(MeanAndFactor(4)(raw))[..., 1:].astype(float)
+    inverse = factor @ np.swapaxes(factor, 1, 2)
+    # float32, and the worst of six condition numbers
+    npt.assert_allclose(covariance @ inverse, np.eye(4) + np.zeros((6, 1, 1)), atol=2e-3)
     npt.assert_allclose(covariance, np.swapaxes(covariance, 1, 2), rtol=1e-5)  # float32
     assert np.linalg.eigvalsh(covariance.astype(float)).min() > 0
 

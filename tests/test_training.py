@@ -12,9 +12,11 @@ from toy_maps import toy_data, toy_experiment
 
 from imtools import networks
 from imtools.datasets import Batches, log_counts_array, network_inputs
+from imtools.estimators import load_network
 from imtools.run_folder import read_json, read_rows, read_status
 from imtools.training import (
     NonFiniteLossError,
+    Target,
     check_maps,
     check_splits,
     describe_maps,
@@ -368,8 +370,8 @@ def test_a_network_is_left_at_its_best_weights(data, monkeypatch):
     model = networks.build("histogram", inputs.shape[1:], 14, width=3)
     networks.adapt(model, inputs)
     fit(
-        model, Batches(data["train"], experiment, 0), (inputs, None), experiment.training,
-        scale=lambda log_dn: log_dn, log=lambda row: None,
+        model, Batches(data["train"], experiment, 0), (inputs, data["train"]["counts"].values),
+        experiment.training, target=Target.of(experiment), log=lambda row: None,
         keep=lambda epoch, loss: kept.append(model.get_weights()),
     )  # fmt: skip
     assert len(kept) == 2
@@ -420,11 +422,38 @@ def test_the_network_of_the_notes_can_over_fit_twelve_maps(data, tmp_path):
 # -- outputs and targets
 
 
-@pytest.mark.parametrize("output", ["quantiles", "gaussian"])
-def test_outputs_that_no_loss_fits_are_refused(data, tmp_path, output):
-    with pytest.raises(ValueError, match=f"output is '{output}', expected 'point'"):
-        run(data, tmp_path, output=output)
-    assert not list(tmp_path.iterdir())
+ENOUGH = {"epochs": 12, "learning_rate": 0.01}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"output": "quantiles"},
+        {"output": "gaussian"},
+        {"loss": "poisson"},
+        {"loss": "msle", "target_log": False},
+        {"target": "n_cumulative"},
+        {"target": "n_cumulative", "target_log": False},
+        {"target": "phi", "target_log": False},
+        {"target": "l_phi"},
+        {"standardise": False},
+        {"optimizer": "sgd", "momentum": 0.9, "schedule": "exponential"},
+        {"schedule": "constant", "validation_steps": 1},
+    ],
+    ids=str,
+)
+def test_a_network_learns_whatever_it_is_asked_for(data, tmp_path, changes):
+    experiment = toy_experiment(**ENOUGH | changes)
+    train(experiment, data["train"], data["validation"], tmp_path)
+    loss = read_rows(tmp_path / "history.csv")["validation_loss"]
+    assert loss.min() < loss[0] - 0.05 * abs(loss[0])
+    network = load_network(tmp_path, experiment, data["validation"])
+    assert np.isfinite(network.median(data["validation"]["map"], experiment)).all()
+
+
+def test_an_additive_network_learns_log_counts_alone(data, tmp_path):
+    with pytest.raises(ValueError, match="target is 'phi' and target_log True, expected 'dn'"):
+        run(data, tmp_path, architecture="additive", target="phi")
 
 
 def test_an_additive_network_is_told_the_scale_of_its_counts(data, tmp_path):

@@ -162,14 +162,14 @@ class Batches:
     data : xarray.Dataset
         One side of a data set, from `load`.
     experiment : Experiment
-        Batch size, noise and transform.
+        Batch size, noise, transform and the share of blank maps.
     seed : int
-        Root of the order and the noise.
+        Root of the order, the noise and the choice of blanks.
     """
 
     def __init__(self, data, experiment, seed):
         self.maps = data["map"]
-        self.targets = log_counts_array(data, experiment)
+        self.counts = data["counts"].values.astype(np.float32)
         self.experiment = experiment
         self.seed = seed
         # without noise a map looks the same every time
@@ -178,10 +178,10 @@ class Batches:
 
     def n_batches(self):
         """Return how many full batches an epoch has; a short last one is never drawn."""
-        return len(self.targets) // self.experiment.training.batch_size
+        return len(self.counts) // self.experiment.training.batch_size
 
     def batch(self, epoch, index):
-        """Return (inputs, log10 dN) of one batch.
+        """Return (inputs, dN) of one batch.
 
         Raises
         ------
@@ -191,16 +191,23 @@ class Batches:
         if not 0 <= index < self.n_batches():
             msg = (
                 f"Batches.batch: index is {index}, expected one of the {self.n_batches()} full "
-                f"batches of {self.experiment.training.batch_size} among {len(self.targets)} maps"
+                f"batches of {self.experiment.training.batch_size} among {len(self.counts)} maps"
             )
             raise IndexError(msg)
-        order = self._rng(epoch).permutation(len(self.targets))
+        order = self._rng(epoch).permutation(len(self.counts))
         size = self.experiment.training.batch_size
         chosen = order[index * size : (index + 1) * size]
-        if self.inputs is not None:
-            return self.inputs[chosen], self.targets[chosen]
+        blank = self._rng(epoch, index, 0).random(size) < self.experiment.training.blank_share
+        counts = np.where(blank[:, None], np.float32(0), self.counts[chosen])
         rng = self._rng(epoch, index)
-        return network_inputs(self.maps[chosen], self.experiment, rng), self.targets[chosen]
+        if self.inputs is None:
+            maps = self.maps[chosen]
+            dark = maps.copy(data=np.where(blank[:, None, None, None], 0, maps.values))
+            return network_inputs(dark if blank.any() else maps, self.experiment, rng), counts
+        inputs = self.inputs[chosen]
+        if blank.any():
+            inputs[blank] = network_inputs(0 * self.maps[:1], self.experiment)
+        return inputs, counts
 
     def _rng(self, *key):
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))

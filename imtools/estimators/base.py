@@ -63,11 +63,19 @@ class Estimator(ABC):
         ValueError
             If the maps differ from those in training, or are scaled differently.
         """
-        values = self.median(maps, experiment, rng)[:, None, :] + self.offsets
+        values = self.quantiles(self._seen(maps, experiment, rng))
         return _labelled(values, maps, self.log_l_edges, experiment.counts.floor)
 
     def median(self, maps, experiment, rng=None):
         """Return the median alone, shape (n, n_bins); everything else as in `predict`."""
+        return self.point(self._seen(maps, experiment, rng))
+
+    def quantiles(self, inputs):
+        """Return quantiles of log10 dN, shape (n, quantile, n_bins), from network inputs."""
+        return self.point(inputs)[:, None, :] + self.offsets
+
+    def _seen(self, maps, experiment, rng):
+        """Return what `point` reads of maps that are those of the fit."""
         caller = f"{type(self).__name__}.predict"
         check_maps(maps, self.maps, caller=caller)
         if experiment.preprocessing.transform != self.transform:
@@ -76,7 +84,7 @@ class Estimator(ABC):
                 f"{self.transform!r} as in the fit; use the experiment of the fit"
             )
             raise ValueError(msg)
-        return self.point(self.inputs(maps, experiment, rng))
+        return self.inputs(maps, experiment, rng)
 
     def inputs(self, maps, experiment, rng=None):
         """Return what `point` reads: here the maps as a network sees them."""

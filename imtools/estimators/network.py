@@ -6,7 +6,7 @@ import numpy as np
 
 from imtools.datasets import log_counts_array
 from imtools.estimators.base import Estimator, offsets_of, register
-from imtools.training import load_model, train
+from imtools.training import Target, load_model, train
 from imtools.training.loop import predict
 
 
@@ -15,12 +15,16 @@ class Network(Estimator):
     """A trained network."""
 
     model: object  # keras.Model
-    mean: np.ndarray  # of log10 dN over the training maps, shape (log_l,)
-    width: np.ndarray  # its standard deviation
+    target: Target  # what it was asked for, and in which scale
 
     def point(self, inputs):
-        """Return the network's values, brought back from standardised to log10 dN."""
-        return predict(self.model, inputs, 32) * self.width + self.mean
+        """Return the network's values or medians, brought back to log10 dN."""
+        return self.target.median(predict(self.model, inputs, 32))
+
+    def quantiles(self, inputs):
+        """Return the network's own quantiles; for a point, those of its errors in validation."""
+        own = self.target.quantiles(predict(self.model, inputs, 32))
+        return super().quantiles(inputs) if own is None else own
 
 
 @register("network")
@@ -48,14 +52,13 @@ def load_network(run_dir, experiment, data_validation):
         If the model is damaged, of another format or unsafe, or the maps differ from its own.
     """
     model, manifest = load_model(run_dir)
-    target = {k: np.array(manifest["target"][k]) for k in ("mean", "width")}
     known = {
         "name": "network",
         "maps": manifest["maps"],
         "transform": manifest["experiment"]["preprocessing"]["transform"],
         "log_l_edges": np.array(manifest["log_l_edges"]),
     }
-    network = Network(**known, **target, model=model)
+    network = Network(**known, target=Target.from_manifest(manifest), model=model)
     rng = np.random.default_rng([experiment.data.seed, 2])
     median = network.median(data_validation["map"], experiment, rng)
     offsets = offsets_of(log_counts_array(data_validation, experiment) - median)

@@ -7,8 +7,8 @@ output     shape of one sample           holds
 ========== ============================= ===========================================
 point      (n_outputs,)                  log counts
 quantiles  (n_quantiles, n_outputs)      log counts at each of ``LEVELS``, ascending
-gaussian   (n_outputs, 1 + n_outputs)    the mean, and the lower-triangular factor L of
-                                         the covariance, which is L times L transposed
+gaussian   (n_outputs, 1 + n_outputs)    the mean, and the lower-triangular factor W of
+                                         the inverse covariance, W times W transposed
 ========== ============================= ===========================================
 """
 
@@ -88,7 +88,8 @@ def mean_and_covariance(answer):
         What a network with output "gaussian" answers.
     """
     mean, factor = answer[..., 0], answer[..., 1:]
-    return mean, ops.matmul(factor, ops.swapaxes(factor, -1, -2))
+    inverse = ops.inv(factor)
+    return mean, ops.matmul(ops.swapaxes(inverse, -1, -2), inverse)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -135,14 +136,16 @@ class OrderedQuantiles(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class MeanAndFactor(keras.layers.Layer):
-    """Numbers to a mean and the triangular factor of a covariance, its diagonal positive.
+    """Numbers to a mean and the triangular factor of an inverse covariance, its diagonal positive.
+
+    The likelihood then needs no inverse, which in a dozen bins grows beyond all bounds.
 
     Parameters
     ----------
     n_outputs : int
         Bins of the luminosity function.
     floor : float
-        Least value on the diagonal of the factor, so that the covariance can be inverted.
+        Least value on the diagonal of the factor, so that the covariance stays finite.
     """
 
     def __init__(self, n_outputs, floor=1e-3, **kwargs):

@@ -9,7 +9,7 @@ import xarray as xr
 from imtools.estimators import QUANTILES, Network
 from imtools.experiment import Experiment
 from imtools.run_folder import data_root
-from imtools.training import experiment_of, load_model, read_reference
+from imtools.training import Target, experiment_of, load_model, read_reference
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +45,7 @@ def open_trained(run):
     side = np.sign(np.array(QUANTILES) - 0.5)[:, None]  # the network's answer stays the median
     network = Network(
         name="network", model=model, maps=manifest["maps"],
-        mean=np.array(manifest["target"]["mean"]), width=np.array(manifest["target"]["width"]),
+        target=Target.from_manifest(manifest),
         transform=experiment.preprocessing.transform,
         log_l_edges=np.array(manifest["log_l_edges"]),
         offsets=side * np.maximum(side * offsets, 0),

@@ -4,7 +4,6 @@ from imtools.training.fitting import train
 from imtools.training.geometry import check_maps, describe_maps
 from imtools.training.loop import NonFiniteLossError, device_name
 from imtools.training.reference import (
-    experiment_of,
     histogram_distance,
     read_reference,
     voxel_histogram,
@@ -12,9 +11,10 @@ from imtools.training.reference import (
 )
 from imtools.training.saved import load_model, save_model
 from imtools.training.splits import check_splits, content_hashes
+from imtools.training.targets import Target, experiment_of
 
 __all__ = [
-    "NonFiniteLossError", "check_maps", "check_splits", "content_hashes", "describe_maps",
+    "NonFiniteLossError", "Target", "check_maps", "check_splits", "content_hashes", "describe_maps",
     "device_name", "experiment_of", "histogram_distance", "load_model", "read_reference",
     "save_model", "train", "voxel_histogram", "write_reference",
 ]  # fmt: skip

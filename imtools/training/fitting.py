@@ -6,13 +6,14 @@ import keras
 import numpy as np
 
 from imtools import networks
-from imtools.datasets import Batches, log_counts_array, network_inputs
+from imtools.datasets import Batches, network_inputs
 from imtools.run_folder import append_row, write_status
 from imtools.training.geometry import describe_maps
 from imtools.training.loop import NonFiniteLossError, device_name, fit
 from imtools.training.reference import write_reference
 from imtools.training.saved import save_model
 from imtools.training.splits import check_splits
+from imtools.training.targets import Target
 
 MAX_ADAPT = 1024  # training maps that set the scales of a network's first layers
 _ADAPT, _VALIDATE, _BATCHES = range(3)  # what a random stream is for
@@ -41,39 +42,31 @@ def train(experiment, data_train, data_validation, run_dir):
     Raises
     ------
     ValueError
-        If the data sets share a catalogue, hold fewer maps than a batch, or the network's output
-        is not one value a bin.
+        If the data sets share a catalogue, hold fewer maps than a batch, or the additive network
+        shall learn what does not add up.
     NonFiniteLossError
         If the loss becomes NaN; the status is then ``failed``, and the best network is kept.
     """
-    if experiment.network.output != "point":
-        msg = (
-            f"train: output is {experiment.network.output!r}, expected 'point': the mean squared "
-            "error, the only loss there is, fits nothing else"
-        )
-        raise ValueError(msg)
+    _check_sum(experiment)
     check_splits(train=data_train, validation=data_validation)
     run_dir = Path(run_dir)
     keras.utils.set_random_seed(experiment.data.seed)
-    manifest = _first_manifest(experiment, data_train)
-    mean, width = (np.array(manifest["target"][k], "float32") for k in ("mean", "width"))
-
-    def scale(log_dn):
-        return (log_dn - mean) / width
-
+    target = Target.of(experiment, data_train["counts"].values)
+    manifest = _first_manifest(experiment, data_train, target)
     some = data_train["map"][:: -(-data_train.sizes["sample"] // MAX_ADAPT)]
     adapt_inputs = network_inputs(some, experiment, _rng(experiment, _ADAPT))
+    judges = _judges(experiment, data_validation)
     validation = (
-        network_inputs(data_validation["map"], experiment, _rng(experiment, _VALIDATE)),
-        scale(log_counts_array(data_validation, experiment)),
+        network_inputs(judges["map"], experiment, _rng(experiment, _VALIDATE)),
+        judges["counts"].values,
     )
     members = []
     for k in range(experiment.network.n_ensemble):
-        members.append(_new_network(experiment, adapt_inputs, (mean, width)))
+        members.append(_new_network(experiment, adapt_inputs, target))
         batches = Batches(data_train, experiment, _seed(experiment, _BATCHES, k))
         keep, log = _keeper(members, manifest, run_dir), _logger(k, run_dir / "history.csv")
         label = f"train {k + 1}/{experiment.network.n_ensemble}"
-        settings = {"scale": scale, "keep": keep, "log": log, "label": label}
+        settings = {"target": target, "keep": keep, "log": log, "label": label}
         try:
             fit(members[k], batches, validation, experiment.training, **settings)
         except NonFiniteLossError as error:
@@ -83,17 +76,37 @@ def train(experiment, data_train, data_validation, run_dir):
     return manifest
 
 
-def _first_manifest(experiment, data_train):
+def _check_sum(experiment):
+    """Raise if an additive network shall learn anything but log10 dN."""
+    training = experiment.training
+    if experiment.network.architecture == "additive" and (training.target, training.target_log) != (
+        "dn",
+        True,
+    ):
+        msg = (
+            f"train: target is {training.target!r} and target_log {training.target_log}, expected "
+            "'dn' and true for the additive network, which answers with the log10 of a sum"
+        )
+        raise ValueError(msg)
+
+
+def _judges(experiment, data_validation):
+    """Return the validation maps that choose the best epoch, evenly spaced among all."""
+    n = experiment.training.validation_steps * experiment.training.batch_size
+    n_all = data_validation.sizes["sample"]
+    if not 0 < n < n_all:
+        return data_validation
+    return data_validation.isel(sample=np.arange(n) * n_all // n)
+
+
+def _first_manifest(experiment, data_train, target):
     """Return what is known of the network before it is trained."""
-    log_dn = log_counts_array(data_train, experiment)
-    width = log_dn.std(axis=0)
     return {
         "architecture": experiment.network.architecture,
         "experiment": experiment.model_dump(),
         "maps": describe_maps(data_train["map"]),
         "log_l_edges": np.log10(experiment.l_edges).tolist(),
-        # a bin that is the same in every training map has no width to divide by
-        "target": {"mean": log_dn.mean(axis=0), "width": np.where(width > 0, width, 1)},
+        "target": {"mean": target.mean, "width": target.width},
         "n_maps": int(data_train.sizes["sample"]),
         "catalogues": sorted(set(data_train["catalogue"].values.tolist())),
         "device": device_name(),
@@ -104,9 +117,9 @@ def _first_manifest(experiment, data_train):
 def _new_network(experiment, adapt_inputs, target):
     settings = experiment.network.model_dump(exclude={"architecture"})
     shape = adapt_inputs.shape[1:]
-    model = networks.build(experiment.network.architecture, shape, target[0].size, **settings)
-    size = experiment.training.batch_size
-    networks.adapt(model, adapt_inputs, target=target, batch_size=size)
+    model = networks.build(experiment.network.architecture, shape, target.mean.size, **settings)
+    size, scale = experiment.training.batch_size, (target.mean, target.width)
+    networks.adapt(model, adapt_inputs, target=scale, batch_size=size)
     return model
 
 

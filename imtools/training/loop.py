@@ -6,6 +6,10 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from imtools.training.losses import loss_of
+
+LAST_STEP = 0.01  # of an exponential schedule, in units of its first
+
 
 class NonFiniteLossError(ArithmeticError):
     """The loss became NaN or infinite; the best network until then is kept."""
@@ -21,28 +25,29 @@ def device_name():
     return f"{backend} {(accelerators or devices)[0]}"
 
 
-def compile_network(model, training, n_steps):
-    """Compile `model` for mean squared error with the optimizer of `training`, a TrainingStage.
-
-    The step size falls as half a cosine to zero at the end of the last epoch.
-    """
-    rate = keras.optimizers.schedules.CosineDecay(
-        training.learning_rate, decay_steps=training.epochs * n_steps
-    )
+def compile_network(model, training, n_steps, loss):
+    """Compile `model` for `loss` with the optimizer of `training`, a TrainingStage."""
+    n_all = training.epochs * n_steps
+    schedules = keras.optimizers.schedules
+    rate = {
+        "cosine": lambda first: schedules.CosineDecay(first, decay_steps=n_all),
+        "exponential": lambda first: schedules.ExponentialDecay(first, n_all, LAST_STEP),
+        "constant": lambda first: first,
+    }[training.schedule](training.learning_rate)
     optimizers = {
         "adam": keras.optimizers.Adam,
         "adamw": keras.optimizers.AdamW,
-        "sgd": keras.optimizers.SGD,
+        "sgd": lambda **settings: keras.optimizers.SGD(momentum=training.momentum, **settings),
     }
     optimizer = optimizers[training.optimizer](
         learning_rate=rate, weight_decay=training.weight_decay
     )
     # XLA made TensorFlow's training on a CPU 2 to 8 times slower; JAX compiles or crawls
     compiled = keras.backend.backend() == "jax"
-    model.compile(optimizer=optimizer, loss="mse", jit_compile=compiled)
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=compiled)
 
 
-def fit(model, batches, validation, training, *, scale, keep, log, label="train"):
+def fit(model, batches, validation, training, *, target, keep, log, label="train"):
     """Train a network until it no longer gets better, and leave it at its best weights.
 
     Parameters
@@ -50,13 +55,13 @@ def fit(model, batches, validation, training, *, scale, keep, log, label="train"
     model : keras.Model
         Network; compiled here.
     batches : object
-        ``n_batches()`` full batches an epoch, ``batch(epoch, index)`` returns (inputs, log10 dN).
+        ``n_batches()`` full batches an epoch, ``batch(epoch, index)`` returns (inputs, dN).
     validation : tuple of numpy.ndarray
-        Inputs and standardised targets that choose the best epoch.
+        Inputs and dN that choose the best epoch.
     training : TrainingStage
         Settings; ``steps_per_epoch`` 0 takes every full batch once an epoch.
-    scale : callable
-        Standardises log10 dN.
+    target : Target
+        What is learnt, and with which loss.
     keep : callable
         ``keep(epoch, loss)``, called whenever the validation loss has fallen to a new low.
     log : callable
@@ -74,14 +79,17 @@ def fit(model, batches, validation, training, *, scale, keep, log, label="train"
     if n_full < 1:
         msg = f"fit: fewer maps than batch_size {training.batch_size}; lower batch_size"
         raise ValueError(msg)
-    compile_network(model, training, n_steps)
+    loss_function = loss_of(target)
+    compile_network(model, training, n_steps, loss_function)
+    known = validation[0], target.encode(validation[1])
     best, best_epoch, weights = np.inf, -1, None
     with tqdm(range(training.epochs), desc=label, unit="epoch", mininterval=1) as bar:
         for epoch in bar:
             start = time.perf_counter()
             steps = range(epoch * n_steps, (epoch + 1) * n_steps)
-            loss = _train_steps(model, batches, steps, n_full, epoch, scale)
-            loss_now = _finite(validation_loss(model, *validation, training.batch_size), epoch)
+            loss = _train_steps(model, batches, steps, n_full, epoch, target)
+            loss_now = validation_loss(model, *known, loss_function, training.batch_size)
+            _finite(loss_now, epoch)
             seconds = round(time.perf_counter() - start, 3)
             log({"epoch": epoch, "loss": loss, "validation_loss": loss_now, "seconds": seconds})
             bar.set_postfix(loss=f"{loss:.4g}", validation=f"{loss_now:.4g}", refresh=False)
@@ -93,12 +101,12 @@ def fit(model, batches, validation, training, *, scale, keep, log, label="train"
     model.set_weights(weights)
 
 
-def _train_steps(model, batches, steps, n_full, epoch, scale):
+def _train_steps(model, batches, steps, n_full, epoch, target):
     """Take `steps` of the training, counted from its start, and return their mean loss."""
     losses = []
     for step in steps:
-        inputs, log_dn = batches.batch(*divmod(step, n_full))
-        losses.append(_finite(model.train_on_batch(inputs, scale(log_dn)), epoch))
+        inputs, counts = batches.batch(*divmod(step, n_full))
+        losses.append(_finite(model.train_on_batch(inputs, target.encode(counts)), epoch))
     return float(np.mean(losses))
 
 
@@ -110,9 +118,17 @@ def _finite(loss, epoch):
     return loss
 
 
-def validation_loss(model, inputs, targets, batch_size):
-    """Return the mean squared error on `inputs` as the network stands, without dropout."""
-    return float(np.mean((predict(model, inputs, batch_size) - targets) ** 2))
+def validation_loss(model, inputs, true, loss_function, batch_size):
+    """Return the mean loss on `inputs` as the network stands, without dropout."""
+    answers = predict(model, inputs, batch_size)
+    starts = range(0, len(inputs), batch_size)
+    losses = [
+        keras.ops.convert_to_numpy(
+            loss_function(true[i : i + batch_size], answers[i : i + batch_size])
+        )
+        for i in starts
+    ]
+    return float(np.mean(np.concatenate(losses)))
 
 
 def predict(model, inputs, batch_size):

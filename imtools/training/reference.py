@@ -13,10 +13,10 @@ from scipy.spatial.distance import cdist
 
 from imtools.counts import luminosity_function
 from imtools.datasets import log_counts_array, network_inputs, observe
-from imtools.experiment import Experiment
 from imtools.run_folder import open_netcdf, write_netcdf
 from imtools.training.loop import predict
 from imtools.training.saved import MODEL, checksum, load_model
+from imtools.training.targets import Target, experiment_of
 
 REFERENCE = "reference.nc"
 N_BINS = 80  # bins over the range of the training maps; two more hold what lies below and above
@@ -57,8 +57,7 @@ def write_reference(run_dir, data_train, data_validation):
             histograms.append(voxel_histogram(inputs, edges))
             if data is data_validation:
                 predicted.append(predict(model, inputs, experiment.training.batch_size))
-    mean, width = (np.array(manifest["target"][k]) for k in ("mean", "width"))
-    log_dn = np.concatenate(predicted) * width + mean
+    log_dn = Target.from_manifest(manifest).median(np.concatenate(predicted))
     residual = log_counts_array(data_validation, experiment) - log_dn
     catalogues = [d["catalogue"].values for d in (data_train, data_validation)]
     reference = _labelled(np.concatenate(histograms), edges, residual, catalogues, experiment)
@@ -101,12 +100,6 @@ def read_reference(run_dir):
         )
         raise ValueError(msg)
     return reference
-
-
-def experiment_of(manifest):
-    """Return the experiment in a manifest; parameters it lacks, being older, are at default."""
-    stages = manifest["experiment"].values()
-    return Experiment.from_flat({name: v for stage in stages for name, v in stage.items()})
 
 
 def voxel_histogram(inputs, edges):

@@ -40,8 +40,9 @@ def save_model(model, manifest, run_dir):
     run_dir = Path(run_dir)
     path, versions = run_dir / MODEL, {"imtools": __version__, "keras": keras.__version__}
     before = [checksum(path)] if path.exists() else []
+    bare = keras.Model(model.input, model.output, name=model.name)  # no optimizer, no loss
     with atomic_path(path, overwrite=True) as temporary:
-        model.save(temporary, include_optimizer=False)
+        bare.save(temporary, include_optimizer=False)
         facts = {"file": MODEL, "sha256": [checksum(temporary), *before], "versions": versions}
         write_json(manifest | facts, run_dir / MANIFEST, overwrite=True)
 
