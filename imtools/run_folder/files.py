@@ -41,10 +41,10 @@ def atomic_path(path, *, overwrite=False):
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         _check_free(path, overwrite)  # somebody may have been faster
         temporary.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -58,7 +58,8 @@ def _check_free(path, overwrite):
         raise FileExistsError(msg)
 
 
-def _flush(path):
+def flush(path):
+    """Have the system write what it holds of a file or a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
