@@ -29,7 +29,9 @@ from imtools.luminosity import (
 from imtools.luminosity.star_formation import universe_machine_sfr
 
 ARITHMETIC = 1e-12  # rtol: float64
-NAMES = ("li2016", "padmanabhan2018", "breysse2014", "comap2022", "keating2016", "schechter")
+NAMES = (
+    "li2016", "padmanabhan2018", "breysse2014", "comap2022", "keating2016", "schechter", "flexible",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from imtools.luminosity.mixtures import family_prior, split_families
 from imtools.luminosity.models import LUMINOSITY_MODELS, LuminosityModel, draw_model, register
 from imtools.luminosity.moments import signal_moments
 from imtools.luminosity.schechter import Schechter
+from imtools.luminosity.schechter_flexible import Flexible
 from imtools.luminosity.star_formation import SFR_SOURCES, read_sfr_table, star_formation_rate
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "SFR_SOURCES",
     "Breysse2014",
     "Comap2022",
+    "Flexible",
     "Keating2016",
     "Li2016",
     "LuminosityModel",

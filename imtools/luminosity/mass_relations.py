@@ -91,7 +91,9 @@ class Breysse2014(LuminosityModel):
     PRIORS: ClassVar = {
         "loose": {"a": 5e-7, "b": 0.125},
         "ten_percent": {"a": 5e-8, "b": 0.0125},
+        "amplitude": {"a": 1.5e-6, "b": 0.0125},  # ours, over the published range of a
     }
+    WIDE: ClassVar = "amplitude"  # "loose" leaves the light of massive haloes open by 30 times
     LIMITS: ClassVar = {"a": _POSITIVE, "duty_cycle": (1e-6, 1), "sigma": (0, np.inf)}
     DRAW_LIMITS: ClassVar = {"a": (6.2e-7, 9.6e-6), "b": (0.8, 1.2)}
 
