@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ attrs = {"units": "uK", "long_name": "brightness temperature"}
 data = xr.Dataset({"map": (("sample", "x", "y"), np.ones((20, 100, 100)), attrs)})
 def die(path):
     os.kill(os.getpid(), signal.SIGKILL)
-files._flush = die
+files.flush = die
 files.write_netcdf(data, sys.argv[1], overwrite=True)
 """
 
@@ -294,6 +295,20 @@ def test_the_lock_is_given_back_when_the_block_fails(tmp_path):
         1 / 0  # noqa: B018
     with locked(tmp_path), pytest.raises(BlockingIOError, match="locked by"), locked(tmp_path):
         pass
+
+
+def test_a_lock_can_be_waited_for(tmp_path):
+    code = "import sys, time\nfrom imtools.run_folder import locked\n"
+    code += "with locked(sys.argv[1]):\n    print('mine', flush=True)\n    time.sleep(1.5)"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "mine\n"
+        begun = time.monotonic()
+        with pytest.raises(BlockingIOError), locked(tmp_path, wait=0.3):
+            pass
+        assert 0.3 < time.monotonic() - begun < 1.2
+        with locked(tmp_path, wait=30):
+            assert holder.wait(5) == 0  # it ends once it has given it back
 
 
 def test_a_lock_of_another_host_or_a_process_with_a_used_id(tmp_path):

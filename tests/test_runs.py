@@ -4,18 +4,22 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import psutil
 import pytest
+from nbclient.exceptions import DeadKernelError
 
-from imtools import runs
 from imtools.experiment import PRESETS, Experiment
 from imtools.run_folder import locked, read_json, read_status, write_status
-from imtools.runs import list_runs, run_notebook
+from imtools.runs import execute, feasible, list_runs, run_notebook
+from imtools.runs.feasible import check_networks
+from imtools.runs.jobs import prepare
 from imtools.runs.parameters import from_text, parameters_cell, plan, read_notebook
+from imtools.runs.running import run_job
 
 CELL = """\
 preset = "tiny"  # tiny, quick or paper
@@ -161,6 +165,64 @@ def test_the_presets_name_known_architectures(preset):
     assert Experiment.from_preset(preset).network.architecture in ARCHITECTURES
 
 
+# --- whether a network can be trained, asked before a kernel starts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"architecture": "notes_cn"}, "run: architecture is 'notes_cn', .* did you mean 'notes_"),
+        ({"changes": {"architecture": "no"}}, "run: architecture is 'no', expected one of"),
+        ({"summaries": "vid, pkk"}, "run: summaries is 'pkk', .* did you mean 'pk'"),
+        ({"architecture": "notes_cnn", "n_blocks": 7}, "run: .*runs out of voxels|run: .*voxel"),
+        ({"width": 10**9}, "run: training 'histogram' takes about .* GB .* lower batch_size"),
+    ],
+)
+def test_a_network_that_cannot_be_trained_starts_no_kernel(notebook, data, given, match):  # B18
+    path = notebook("estimators.fit_network(experiment, train, validation, folder)")
+    with pytest.raises(ValueError, match=match) as caught:
+        run_notebook(path, preset="tiny", parameters=given)
+    assert "\n" not in str(caught.value)
+    assert not data.exists()
+
+
+def test_keras_is_imported_only_where_a_network_is_in_question(notebook, monkeypatch):
+    asked = []
+    monkeypatch.setattr(feasible, "_ask", lambda questions: asked.append(questions) or [{}])
+    training = notebook("train(experiment)")
+    check_networks([prepare(training, preset="tiny")])
+    check_networks([prepare(training, preset="tiny", parameters={"sigma_noise": 3.0, "seed": 2})])
+    assert asked == []
+    check_networks([prepare(training, preset="tiny", parameters={"filters": 8})])
+    check_networks([prepare(training, preset="tiny", parameters={"n_pix": 32})])
+    check_networks([prepare(training, preset="tiny", parameters={"changes": '{"filters": 8}'})])
+    assert [question["trains"] for (question,) in asked] == [True, True, True]
+    check_networks([prepare(notebook("1"), preset="tiny", parameters={"n_pix": 32})])
+    assert len(asked) == 3
+    check_networks([prepare(notebook("1"), preset="tiny", parameters={"summaries": "vid"})])
+    assert len(asked) == 4
+
+
+def test_networks_that_are_trained_at_once_share_the_memory(notebook, monkeypatch):
+    path, sizes = notebook("train(experiment)"), [3e9, 1e9, 2e9]
+    jobs = [prepare(path, preset="tiny", parameters={"filters": n}) for n in (4, 8, 16)]
+    monkeypatch.setattr(feasible, "_ask", lambda questions: [{"bytes": n} for n in sizes])
+    monkeypatch.setattr(feasible, "memory", lambda: 5.5e9)
+    check_networks(jobs, n_parallel=2)
+    with pytest.raises(ValueError, match=r"point 0: .* 2 more at once takes about 6\.0 GB .*n_p"):
+        check_networks(jobs, n_parallel=3, labels=["point 0", "point 1", "point 2"])
+
+
+def test_memory_is_that_of_the_container(tmp_path, monkeypatch):
+    whole = psutil.virtual_memory().total
+    monkeypatch.setattr(feasible, "CGROUP", tmp_path / "memory.max")
+    assert feasible.memory() == whole
+    for text, expected in {"max\n": whole, "1000000\n": 1_000_000, f"{10 * whole}": whole}.items():
+        feasible.CGROUP.write_text(text)
+        assert feasible.memory() == expected
+
+
 # --- what a run leaves behind
 
 
@@ -232,7 +294,7 @@ def test_the_report_keeps_the_end_of_a_progress_bar(notebook, capfd):
 
 @pytest.mark.slow
 def test_the_same_run_is_not_done_again(notebook, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "PACKAGE", tmp_path / "package")
+    monkeypatch.setattr("imtools.runs.jobs.PACKAGE", tmp_path / "package")
     (tmp_path / "package").mkdir()
     path = notebook("import os; print(os.getpid())")
     first = run_notebook(path, preset="tiny", timeout=60)
@@ -428,6 +490,53 @@ def test_the_kernel_does_not_read_the_start_up_files_of_the_home(notebook, monke
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     run = run_notebook(notebook("assert 'surprise' not in globals()"), timeout=60)
     assert run.state == "done", run.reason
+
+
+def starts(tmp_path, monkeypatch, errors):
+    """Return how a run ends whose starts raise `errors` in turn, and how many are left over."""
+    left = list(errors)
+
+    def start(*_, **__):
+        if left:
+            raise left.pop(0)
+
+    monkeypatch.setattr(execute.papermill, "execute_notebook", start)
+    names = ("notebook", "output", "parameters", "cwd", "progress", "kernel")
+    return execute.execute(dict.fromkeys(names, "") | {"kernel": {}}), len(left)
+
+
+def test_a_kernel_that_died_before_any_cell_is_started_again(tmp_path, monkeypatch):  # F15
+    taken = RuntimeError("Kernel died before replying to kernel_info")
+    done = {"state": "done", "reason": ""}
+    assert starts(tmp_path, monkeypatch, [taken, taken]) == (done, 0)
+    ended, n_left = starts(tmp_path, monkeypatch, [taken] * 5)
+    assert (ended["state"], n_left) == ("failed", 2)
+    assert starts(tmp_path, monkeypatch, [RuntimeError("disk full")] * 2)[1] == 1
+    assert starts(tmp_path, monkeypatch, [DeadKernelError("Kernel died")] * 2)[1] == 1
+
+
+@pytest.mark.slow
+def test_twenty_kernels_started_at_once_all_answer(notebook):  # F15
+    path = notebook("print(seed)")
+    with ThreadPoolExecutor(20) as pool:
+        jobs = [pool.submit(run_notebook, path, parameters={"seed": k}) for k in range(20)]
+    assert [(job.result().state, job.result().reason) for job in jobs] == [("done", "")] * 20
+
+
+def test_a_run_can_be_asked_to_stop(notebook, tmp_path):
+    stop, folder = threading.Event(), tmp_path / "mine"
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(run_job, prepare(notebook(HANG)), folder, stop=stop)
+        wait_until((folder / "pid").exists)
+        stop.set()
+        run = job.result(60)
+    assert (run.state, run.reason) == ("failed", "interrupted")
+    assert not is_running(int((folder / "pid").read_text()))
+
+
+def test_a_run_waits_for_a_data_set_that_another_makes(notebook, tmp_path):
+    run = run_notebook(notebook("import os; print('waits', os.environ['IMTOOLS_WAIT'], 's')"))
+    assert "waits 86400 s" in (run.folder / "report.html").read_text()
 
 
 # --- the table

@@ -64,7 +64,8 @@ def build(experiment, folder=None, *, progress=True):
     ValueError
         If the folder holds the data set of another experiment.
     BlockingIOError
-        If another process is building there.
+        If another process is building there; for ``$IMTOOLS_WAIT`` seconds it is waited for, which
+        `runs` sets, since runs of a sweep may share a data set.
     RuntimeError
         If worker processes keep dying.
 
@@ -75,7 +76,7 @@ def build(experiment, folder=None, *, progress=True):
     """
     folder = set_folder(experiment) if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with locked(folder, wait=float(os.environ.get("IMTOOLS_WAIT", 0))):
         _claim_folder(experiment, folder)
         missing = [k for k in range(n_catalogues(experiment)) if not _is_whole(folder, k)]
         todo = list(missing)

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import socket
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import psutil
 from imtools.run_folder.files import TEMPORARY, remove_unfinished
 
 LOCK = ".lock"
+POLL = 0.2  # s, how often a lock that is waited for is asked after
 logger = logging.getLogger(__name__)
 
 
@@ -37,8 +39,15 @@ def is_alive(process):
 
 
 @contextmanager
-def locked(folder):
+def locked(folder, *, wait=0.0):
     """Hold the lock of `folder` during the block; remove what killed writers left there.
+
+    Parameters
+    ----------
+    folder : path-like
+        It is made if it is not there.
+    wait : float
+        How long to wait for another process to give it back [s].
 
     Raises
     ------
@@ -50,8 +59,14 @@ def locked(folder):
     folder.mkdir(parents=True, exist_ok=True)
     lock = folder / LOCK
     text = json.dumps(this_process())
+    end = time.monotonic() + wait
     while not _claim(lock, text):
-        _remove_stale(lock)
+        try:
+            _remove_stale(lock)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(POLL)
     try:
         remove_unfinished(folder)
         yield

@@ -23,6 +23,9 @@ from traitlets.config import Config
 from imtools.run_folder.files import write_text
 
 ATOMIC = "atomic:"  # paths that begin so are written whole or not at all
+START = 300  # s that a kernel may take to start, where twenty start at once
+N_STARTS = 3  # how often a kernel is started that dies before it has answered: a port was taken
+NO_START = ("Kernel died before replying", "Kernel didn't respond")  # as jupyter_client says it
 
 
 class AtomicHandler(LocalHandler):
@@ -33,19 +36,10 @@ class AtomicHandler(LocalHandler):
         write_text(buf, path.removeprefix(ATOMIC), overwrite=True)
 
 
-def execute(job):
+def execute(job, *, n_starts=N_STARTS):
     """Execute the notebook of `job` (a dict) and return how it ended, as a dict."""
     try:
-        papermill.execute_notebook(
-            job["notebook"],
-            ATOMIC + _without_format(job["output"]),
-            parameters=job["parameters"],
-            cwd=job["cwd"],
-            progress_bar=job["progress"],
-            stdout_file=sys.stdout if job["progress"] else None,
-            stderr_file=sys.stderr if job["progress"] else None,
-            config=Config({"KernelManager": job["kernel"]}),
-        )
+        _execute_once(job)
     except PapermillExecutionError as error:
         trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
         reason = f"{error.ename}: {error.evalue}".splitlines()[0]
@@ -53,9 +47,25 @@ def execute(job):
     except DeadKernelError:
         return {"state": "lost", "reason": "the kernel was killed, or ran out of memory"}
     except Exception as error:  # a full disk, a kernel that does not start: said in one line
+        if n_starts > 1 and str(error).startswith(NO_START):
+            return execute(job, n_starts=n_starts - 1)  # no cell has run
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return {"state": "failed", "reason": reason}
     return {"state": "done", "reason": ""}
+
+
+def _execute_once(job):
+    papermill.execute_notebook(
+        job["notebook"],
+        ATOMIC + _without_format(job["output"]),
+        parameters=job["parameters"],
+        cwd=job["cwd"],
+        start_timeout=START,
+        progress_bar=job["progress"],
+        stdout_file=sys.stdout if job["progress"] else None,
+        stderr_file=sys.stderr if job["progress"] else None,
+        config=Config({"KernelManager": job["kernel"]}),
+    )
 
 
 def _without_format(path):

@@ -104,7 +104,7 @@ def plan(notebook, *, preset=None, parameters=None, name="notebook"):
             option = own.replace("_", "-")
             msg = f"run: {own} is given as a parameter; use the option --{option} instead"
             raise ValueError(msg)
-    given = _as_dict(parameters.pop("changes", {}), name)
+    given = as_dict(parameters.pop("changes", {}), name)
     _check_names(parameters, cell, name)
     for key in parameters.keys() & cell.keys():
         _check_type(key, parameters[key], cell[key])
@@ -113,7 +113,7 @@ def plan(notebook, *, preset=None, parameters=None, name="notebook"):
     if preset is not None:
         injected["preset"] = preset
     if changes:
-        injected["changes"] = json.dumps(_as_dict(cell.get("changes", "{}"), name) | changes)
+        injected["changes"] = json.dumps(as_dict(cell.get("changes", "{}"), name) | changes)
     for own in injected.keys() & {"preset", "changes"} - cell.keys():
         msg = f"run: {name} has no parameter {own!r} (see the parameters cell); add it there"
         raise ValueError(msg)
@@ -123,11 +123,12 @@ def plan(notebook, *, preset=None, parameters=None, name="notebook"):
 def _experiment(values, name):
     """Return the experiment that a notebook makes of its parameters."""
     fields = {k: v for k, v in values.items() if k in FIELD_STAGE}
-    changes = _as_dict(values.get("changes", "{}"), name)
+    changes = as_dict(values.get("changes", "{}"), name)
     return Experiment.from_preset(values.get("preset", "tiny"), **(fields | changes))
 
 
-def _as_dict(changes, name):
+def as_dict(changes, name):
+    """Return the ``changes`` of the notebook `name` as a dict, of JSON text or of a dict."""
     try:
         changes = json.loads(changes) if isinstance(changes, str) else changes
     except json.JSONDecodeError:
