@@ -280,3 +280,14 @@ def test_the_table_shows_a_dash_where_there_is_no_score():
     table = format_table(summarise(two_methods(truth)), subset="ten_or_more")
     assert table.splitlines()[3].split() == ["prior", "mean", *(2 * ["|", *(6 * ["-"])])]
     assert "bins with true dN of at least 10" in table
+
+
+def test_the_table_ends_with_the_tests_of_memorising():
+    summary = summarise(two_methods(make_truth()))
+    assert "memorised?" not in format_table(summary)
+    one = {"state": "failed", "verdict": "", "numbers": {}}
+    summary["memorisation"] = {"prior_mean": {"swapped": one}}
+    lines = format_table(summary).splitlines()
+    assert lines[-3].split("|") == ["memorised?                 ", " prior mean"]
+    assert lines[-1].split("|")[0].strip() == "the answer follows the map"
+    assert lines[-1].split()[-1] == "NO"

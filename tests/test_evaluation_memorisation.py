@@ -10,7 +10,14 @@ from toy_maps import SURVEY, toy_experiment
 
 from imtools.counts import count_sources, luminosity_function
 from imtools.estimators import fit_histogram_regression, fit_network, fit_prior_mean
+from imtools.evaluation import (
+    format_tests,
+    summarise_tests,
+    verdict_of_tests,
+    write_memorisation,
+)
 from imtools.evaluation import memorisation as mem
+from imtools.evaluation.outcomes import TITLES
 from imtools.run_folder import write_json
 
 N_VOXELS = int(np.prod(SURVEY.shape))
@@ -105,7 +112,7 @@ def states(outcomes):
 
 def test_a_network_that_reads_maps_passes(outcomes):
     seen = states(outcomes["reader"])
-    assert set(seen) == set(mem.TITLES)
+    assert set(seen) == set(TITLES)
     assert {k for k, v in seen.items() if v != "passed"} <= {"foregrounds"}
 
 
@@ -404,7 +411,7 @@ def test_families_are_painted_onto_the_same_fresh_haloes(monkeypatch, tmp_path):
 def test_outcomes_are_kept_beside_the_scores(outcomes, tmp_path):
     write_json({"n_maps": 40}, tmp_path / "scores.json")
     two = {name: outcomes[name] for name in ("reader", "prior_mean")}
-    summary = mem.write_memorisation(two, tmp_path)
+    summary = write_memorisation(two, tmp_path)
     assert summary["n_maps"] == 40
     one = summary["memorisation"]["reader"]["spread"]
     assert one["state"] == "passed"
@@ -412,31 +419,35 @@ def test_outcomes_are_kept_beside_the_scores(outcomes, tmp_path):
     kept = xr.load_dataset(tmp_path / "memorisation" / "reader_spread.nc")
     assert kept.attrs["verdict"] == one["verdict"]
     with pytest.raises(FileExistsError, match="pass overwrite=True"):
-        mem.write_memorisation(two, tmp_path)
-    mem.write_memorisation(two, tmp_path, overwrite=True)
+        write_memorisation(two, tmp_path)
+    write_memorisation(two, tmp_path, overwrite=True)
 
 
 def test_the_table_has_a_row_a_test_and_a_column_a_method(outcomes):
-    summary = mem.summarise_tests({k: outcomes[k] for k in ("reader", "prior_mean")})
-    lines = mem.format_tests(summary, {"prior_mean": "prior mean"}).splitlines()
+    summary = summarise_tests({k: outcomes[k] for k in ("reader", "prior_mean")})
+    lines = format_tests(summary, {"prior_mean": "prior mean"}).splitlines()
     assert lines[0].endswith("| reader prior mean")
-    assert len(lines) == 2 + len(mem.TITLES)
-    row = next(line for line in lines if line.startswith(mem.TITLES["spread"]))
+    assert len(lines) == 2 + len(TITLES)
+    row = next(line for line in lines if line.startswith(TITLES["spread"]))
     assert row.split("|")[1].split() == ["yes", "NO"]
+    del summary["reader"]["noise"]
+    lines = format_tests(summary).splitlines()
+    row = next(line for line in lines if line.startswith(TITLES["noise"]))
+    assert row.split("|")[1].split() == ["-", "NO"]
 
 
 def test_the_verdict_tells_a_reader_from_a_crammer(outcomes):
-    summary = mem.summarise_tests(outcomes)
-    assert mem.verdict_of_tests(summary["reader"]).startswith("It reads the map")
+    summary = summarise_tests(outcomes)
+    assert verdict_of_tests(summary["reader"]).startswith("It reads the map")
     for name in ("crammer", "prior_mean", "memoriser"):
-        text = mem.verdict_of_tests(summary[name])
+        text = verdict_of_tests(summary[name])
         assert text.startswith("It has memorised")
-    text = mem.verdict_of_tests(summary["prior_mean"])
+    text = verdict_of_tests(summary["prior_mean"])
     assert summary["prior_mean"]["spread"]["verdict"] in text
 
 
 def test_a_number_that_is_none_is_kept_as_none(outcomes):
-    summary = mem.summarise_tests({"prior_mean": outcomes["prior_mean"]})
+    summary = summarise_tests({"prior_mean": outcomes["prior_mean"]})
     assert summary["prior_mean"]["spread"]["numbers"]["typical_correlation"] is None
 
 

@@ -28,3 +28,15 @@ def test_verdict_leaves_the_brightest_sources_out_against_the_published_network(
     assert "4 to 10 times smaller" in verdict(summary)  # not 4 at 6.5, where it is left out
     del summary["subsets"]["all"]["published_cnn"]
     assert "published" not in verdict(summary)
+
+
+def test_verdict_says_whether_the_network_memorised(summary):
+    assert "Memorised?" not in verdict(summary)
+    one = {"state": "failed", "verdict": "It says nothing.", "numbers": {}}
+    two = {"state": "passed", "verdict": "It follows.", "numbers": {}}
+    summary["memorisation"] = {"network": {"blank": one, "swapped": two}}
+    assert "Memorised? It reads the map: 1 of 2 tests are passed" in verdict(summary)
+    assert "It says nothing." in verdict(summary)
+    assert "It follows." not in verdict(summary)
+    summary["memorisation"]["network"]["swapped"]["state"] = "failed"
+    assert "Memorised? It has memorised: 0 of 2" in verdict(summary)

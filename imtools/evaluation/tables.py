@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from imtools.counts import DEFAULT_EDGES, QUOTED_LOG_L, quoted_bins
+from imtools.evaluation.outcomes import format_tests
 from imtools.run_folder import write_json, write_netcdf
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "reference" / "pfeffer2019_cnn.csv"
 LABELS = {
     "prior_mean": "prior mean",
+    "memoriser": "memoriser",
     "histogram_regression": "histogram regression",
     "network": "network",
     "ridge_histogram": "ridge on voxel histogram",
@@ -125,6 +127,8 @@ def write_scores(scores, run_dir, *, published=None, overwrite=False):
 def format_table(summary, *, subset="all"):
     """Return the scoreboard as text: a row a method, rms and median |error| a column.
 
+    Below it, where they were made, what came of the tests of memorising.
+
     Parameters
     ----------
     summary : dict
@@ -157,6 +161,8 @@ def format_table(summary, *, subset="all"):
             f"published CNN: its own {other['n_maps']} mock maps, an empty bin counts "
             f"{other['floor']:g}"
         )
+    if "memorisation" in summary:
+        lines += ["", format_tests(summary["memorisation"], LABELS)]
     return "\n".join(lines)
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from imtools.evaluation.outcomes import verdict_of_tests
+
 BRIGHTEST = 6.0  # log10 Lsun up to which the published network is compared
 
 
@@ -43,6 +45,8 @@ def verdict(summary):
             f"Up to log10 L = {BRIGHTEST:g} it is {_span(gain)} times smaller than that of the "
             "published network on its own mocks."
         )
+    if "network" in summary.get("memorisation", {}):
+        lines.append(f"Memorised? {verdict_of_tests(summary['memorisation']['network'])}")
     return "\n\n".join(lines)
 
 

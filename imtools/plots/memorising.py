@@ -16,6 +16,7 @@ CHANGE = hv.Dimension("change", label="rms change of log10 dN [dex]")
 SPREAD = hv.Dimension("spread", label="spread of log10 dN over maps [dex]")
 CORRELATION = hv.Dimension("correlation", label="correlation of answer and truth")
 FILLED = hv.Dimension("filled", label="share of voxels that are not empty")
+LOWEST = -2.0  # log10 dN; a hundredth of a source is none
 FAINTEST = 1e-3  # dex, where a log axis of errors ends
 
 
@@ -84,7 +85,8 @@ def show_blank(outcome, *, smooth=0.0, title="Maps without signal"):
                 panels.append(
                     line(x, smoothed, colour=COLOURS[3], dash="dashed", label=label, **look)
                 )
-    return panel(hv.Overlay(panels), wide=True, title=title)
+    top = max(float(prior.max()), float(outcome["log_dn"].max())) + 0.5
+    return panel(hv.Overlay(panels), wide=True, title=title, ylim=(LOWEST, top))
 
 
 def show_spread(outcome, *, title="Spread over maps"):
@@ -182,7 +184,7 @@ def show_matrix(matrix, *, title="rms error of log10 dN [dex]"):
     Returns
     -------
     holoviews.Overlay
-        Colours end at 0.01 and 1 dex. A cell without a number has no bin of 30 sources.
+        Colours end at 0.01 and 3 dex. A cell without a number has no bin of 30 sources.
     """
     trained, family = (matrix[k].values.tolist() for k in ("trained", "family"))
     x, y = np.arange(len(family)), np.arange(len(trained))
@@ -193,7 +195,7 @@ def show_matrix(matrix, *, title="rms error of log10 dN [dex]"):
     labels = hv.Labels(numbers, kdims, "number")
     # colours for the number's own size, so one step is one factor
     mesh = styled(
-        mesh, cmap="Oranges", clim=(0.01, 1.0), cnorm="log", colorbar=True, title=title,
+        mesh, cmap="Oranges", clim=(0.01, 3.0), cnorm="log", colorbar=True, title=title,
         bokeh={
             "frame_width": WIDE - 100, "frame_height": SIZE, "tools": ["hover"],
             "fontsize": {"clabel": "8pt"},

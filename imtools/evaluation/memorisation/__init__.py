@@ -2,7 +2,8 @@
 
 Each test asks a method a question whose answer only a reader of maps gets right, and returns a
 Dataset whose ``attrs`` hold the name of the ``test``, a ``state`` (passed, failed, or told) and a
-``verdict`` in one sentence. `memorisation_tests` puts a method to all of them.
+``verdict`` in one sentence. `memorisation_tests` puts a method to all of them, and
+`evaluation.outcomes` keeps what came of it.
 """
 
 from imtools.evaluation.memorisation.blank import blank_sky, kind_of_answer
@@ -29,19 +30,11 @@ from imtools.evaluation.memorisation.shuffles import (
     swapped,
 )
 from imtools.evaluation.memorisation.spread import fixed_parameters, seen_and_unseen, spread
-from imtools.evaluation.memorisation.suite import (
-    TITLES,
-    format_tests,
-    memorisation_tests,
-    summarise_tests,
-    verdict_of_tests,
-    write_memorisation,
-)
+from imtools.evaluation.memorisation.suite import memorisation_tests
 
 __all__ = [
     "FAMILIES",
     "SHUFFLES",
-    "TITLES",
     "Memoriser",
     "blank_sky",
     "family_errors",
@@ -50,7 +43,6 @@ __all__ = [
     "fit_memoriser",
     "fixed_parameters",
     "foreground_levels",
-    "format_tests",
     "fresh_experiment",
     "fresh_maps",
     "kind_of_answer",
@@ -63,9 +55,6 @@ __all__ = [
     "seen_and_unseen",
     "shuffled",
     "spread",
-    "summarise_tests",
     "swapped",
-    "verdict_of_tests",
-    "write_memorisation",
     "wrong_splits",
 ]
