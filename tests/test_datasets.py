@@ -16,11 +16,13 @@ import xarray as xr
 
 from imtools import datasets, halos
 from imtools.datasets import SIDES, Batches, build, catalogue_path, load, make_maps, network_inputs
+from imtools.datasets.batches import N_DRAWS
 from imtools.experiment import Experiment
 from imtools.luminosity import LUMINOSITY_MODELS
 from imtools.painting import paint_halos
 from imtools.preprocessing import pool_cube
 from imtools.run_folder import locked, open_netcdf
+from imtools.training import check_splits
 
 SMALL = Experiment.from_preset(
     "tiny", field_size=0.4, n_pix=16, n_chan=8, nu_min=29.0, nu_max=31.0, m_min=1e11,
@@ -240,7 +242,7 @@ from imtools.datasets import build
 from imtools.experiment import Experiment
 from imtools.run_folder import files
 experiment = Experiment.from_json(sys.argv[1])
-flush, to_netcdf = files._flush, xr.Dataset.to_netcdf
+flush, to_netcdf = files.flush, xr.Dataset.to_netcdf
 
 def die(path):
     if "catalogue_00002" in str(path):
@@ -259,7 +261,7 @@ def write_half_and_die(dataset, path, **settings):
 if sys.argv[3] == "half":
     xr.Dataset.to_netcdf = write_half_and_die
 else:
-    files._flush = flush_or_die
+    files.flush = flush_or_die
 build(experiment, sys.argv[2], progress=False)
 """
 
@@ -532,6 +534,47 @@ def test_an_epoch_draws_each_map_once_with_its_own_counts(sides):
         assert len(set(drawn)) == len(drawn) == 16  # of 18: two would make a short batch
         orders.append(drawn)
     assert orders[0] != orders[1]
+
+
+def test_maps_left_on_disk_are_those_in_memory(folder, sides):
+    lazy = load(folder, "train", lazy=True)
+    assert lazy["map"].chunks
+    assert not lazy["counts"].chunks
+    xr.testing.assert_identical(lazy.compute(), sides["train"])
+    check_splits(train=lazy, test=load(folder, "test", lazy=True))
+    for experiment in (SMALL, SMALL.replace(sigma_noise=5.0)):
+        ours, theirs = (Batches(data, experiment, seed=1) for data in (lazy, sides["train"]))
+        for x, y in zip(ours.batch(3, 1), theirs.batch(3, 1), strict=True):
+            npt.assert_array_equal(x, y)
+
+
+def test_a_damaged_file_is_named_also_where_maps_stay_on_disk(folder, tmp_path):
+    there = copy_of(folder, tmp_path / "set")
+    catalogue_path(there, 0).write_bytes(b"not a map")
+    with pytest.raises(ValueError, match="catalogue 0 is damaged"):
+        load(there, "train", lazy=True)
+
+
+@pytest.mark.parametrize("sigma_noise", [0.0, 5.0])
+def test_a_network_may_read_a_summary_made_of_a_few_draws_of_the_noise(sides, sigma_noise):
+    changes = {"architecture": "dense", "reads": "luminosity", "sigma_noise": sigma_noise}
+    experiment = SMALL.replace(blank_share=0.3, **changes)
+    batches = Batches(sides["train"], experiment, seed=1)
+    inputs, counts = batches.batch(0, 0)
+    assert inputs.shape == (4, 1, 1, 610)
+    assert inputs.dtype == np.float32
+    order = batches._rng(0).permutation(18)[:4]
+    full = (counts > 0).any(axis=1)
+    assert full.any()
+    own = network_inputs(sides["train"]["map"], experiment, batches._rng(0))[order]
+    npt.assert_array_equal(inputs[full], own[full])
+    again = batches.batch(N_DRAWS, 0)  # another order of the same draw
+    npt.assert_array_equal(
+        again[0][(again[1] > 0).any(axis=1)],
+        network_inputs(sides["train"]["map"], experiment, batches._rng(0))[
+            batches._rng(N_DRAWS).permutation(18)[:4]
+        ][(again[1] > 0).any(axis=1)],
+    )
 
 
 def test_noise_is_new_in_every_epoch(sides):

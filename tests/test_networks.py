@@ -24,6 +24,7 @@ OFF_DEFAULT = {  # every argument of every builder, none at its default
         "dropout": 0.1,
     },
     "histogram": {"n_histogram_bins": 21, "width": 9, "dropout": 0.2, "output": "gaussian"},
+    "dense": {"width": 9, "dropout": 0.2, "output": "quantiles"},
     "notes_cnn": {
         "n_blocks": 2, "filters": 3, "kernel": 2, "n_dims": 2, "pooling": "average",
         "batch_norm": False, "dropout": 0.1, "dropout_place": "dense", "first_bias": False,
@@ -305,7 +306,7 @@ def test_no_network_parameter_changes_the_data_set():
 
 def test_an_unknown_architecture_names_the_known_ones():
     with pytest.raises(
-        ValueError, match="'resnot', expected one of additive, histogram, notes_cnn"
+        ValueError, match="'resnot', expected one of additive, histogram, dense, notes_cnn"
     ):
         networks.build("resnot", SHAPE, 5)
 

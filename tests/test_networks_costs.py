@@ -17,6 +17,7 @@ SHAPE = (16, 16, 5)
 SMALL = {  # of every architecture, not only squares and even numbers
     "additive": {"n_blocks": 2, "filters": 7, "patch": 4},
     "histogram": {"n_histogram_bins": 21, "width": 9, "output": "quantiles"},
+    "dense": {"width": 9, "output": "gaussian"},
     "notes_cnn": {"n_blocks": 3, "filters": 5, "width": 30, "freq_channel": True},
     "resnet50": {"filters": 3, "stages": "2-1"},
     "resnet_small": {"n_blocks": 2, "filters": 6, "pooling": "max", "output": "gaussian"},

@@ -1,8 +1,17 @@
 """Many maps on disk, split by catalogue, and the batches drawn from them."""
 
+from imtools.datasets.batches import Batches
 from imtools.datasets.building import build, catalogue_path, n_catalogues, set_folder
 from imtools.datasets.catalogue import SIDES, make_maps, side_of
-from imtools.datasets.reading import Batches, load, log_counts_array, network_inputs, observe
+from imtools.datasets.reading import (
+    load,
+    log_counts_array,
+    network_inputs,
+    observe,
+    parts_of,
+    scaled_maps,
+    typical_spread,
+)
 from imtools.datasets.selecting import families, leave_out_families, select_families
 
 __all__ = [
@@ -18,7 +27,10 @@ __all__ = [
     "n_catalogues",
     "network_inputs",
     "observe",
+    "parts_of",
+    "scaled_maps",
     "select_families",
     "set_folder",
     "side_of",
+    "typical_spread",
 ]

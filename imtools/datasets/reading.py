@@ -22,11 +22,13 @@ from imtools.observing import (
 )
 from imtools.preprocessing import scale
 from imtools.run_folder import open_netcdf
+from imtools.statistics import summarise
 
 NETWORK_DIMS = ("sample", "dec", "ra", "freq")
+PART_BYTES = 2**28  # of maps in memory at once, where they come in parts
 
 
-def load(folder, side):
+def load(folder, side, *, lazy=False):
     """Load one side of a data set into memory.
 
     Parameters
@@ -35,6 +37,8 @@ def load(folder, side):
         Data set, see `build`.
     side : {"train", "validation", "test"}
         Which catalogues.
+    lazy : bool
+        Leave the maps on disk, to be read as they are used: for maps that are too many for memory.
 
     Returns
     -------
@@ -61,18 +65,21 @@ def load(folder, side):
     if missing:
         msg = f"load: {folder} lacks catalogues {missing} of {side}; run datasets.build again"
         raise FileNotFoundError(msg)
-    parts = [_read(folder, k, side, experiment.data_key()) for k in wanted]
+    parts = [_read(folder, k, side, experiment.data_key(), lazy) for k in wanted]
     return xr.concat(
         parts, "sample", data_vars="minimal", coords="minimal", compat="override",
         join="exact", combine_attrs="drop_conflicts",
     )  # fmt: skip
 
 
-def _read(folder, catalogue, side, data_key):
+def _read(folder, catalogue, side, data_key, lazy):
     path = catalogue_path(folder, catalogue)
     try:
         with open_netcdf(path) as file:
-            dataset = file.load()
+            dataset = file.drop_vars("map").load() if lazy else file.load()
+        if lazy:
+            maps = open_netcdf(path)["map"].chunk({"sample": 1})
+            dataset["map"] = maps
     except (OSError, RuntimeError, ValueError) as error:
         msg = f"load: catalogue {catalogue} is damaged ({error}); run datasets.build again"
         raise ValueError(msg) from error
@@ -119,6 +126,7 @@ def observe(maps, experiment, rng=None):
         If there is noise and no `rng`.
     """
     observing = experiment.observing
+    maps = maps.compute()  # those that were left on disk
     if observing.sigma_noise > 0:
         if rng is None:
             msg = f"observe: sigma_noise is {observing.sigma_noise} uK; pass rng to draw it"
@@ -131,8 +139,24 @@ def observe(maps, experiment, rng=None):
     return FILTERS[observing.filter](maps, observing.filter_order)
 
 
-def network_inputs(maps, experiment, rng=None):
-    """Return maps as a network sees them: observed, scaled, dims in the network's order.
+def parts_of(maps, n_bytes=PART_BYTES):
+    """Yield the maps in parts that take little memory, in order.
+
+    Parameters
+    ----------
+    maps : xarray.DataArray, dims ("sample", ...)
+        In memory or on disk, see `load`.
+    n_bytes : int
+        Size of a part, if it holds more than one map.
+    """
+    n = maps.sizes["sample"]
+    size = max(1, n_bytes * n // max(1, maps.nbytes))
+    for i in range(0, n, size):
+        yield maps[i : i + size].compute()
+
+
+def scaled_maps(maps, experiment, rng=None):
+    """Return maps as a convolution sees them: observed, scaled, dims in the network's order.
 
     Parameters
     ----------
@@ -149,65 +173,36 @@ def network_inputs(maps, experiment, rng=None):
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def log_counts_array(data, experiment):
-    """Return log10 dN with the experiment's floor, float32, shape (sample, log_l)."""
-    return log_counts(data["counts"], experiment.counts.floor).values.astype(np.float32)
-
-
-class Batches:
-    """Training batches; each is a pure function of seed, epoch and index.
+def network_inputs(maps, experiment, rng=None):
+    """Return what the network of an experiment reads: its maps, or a summary of them.
 
     Parameters
     ----------
-    data : xarray.Dataset
-        One side of a data set, from `load`.
-    experiment : Experiment
-        Batch size, noise, transform and the share of blank maps.
-    seed : int
-        Root of the order, the noise and the choice of blanks.
+    maps, experiment, rng
+        As in `observe`; the experiment also says what the network ``reads``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (sample, dec, ra, freq); a summary has shape (sample, 1, 1, n_features).
     """
+    reads = experiment.network.reads
+    if reads == "map":
+        return scaled_maps(maps, experiment, rng)
+    seen = (observe(part, experiment, rng) for part in parts_of(maps))
+    features = summarise(seen, reads, temp_scale=experiment.network.temp_scale or 1.0)
+    return features.astype(np.float32)[:, None, None]
 
-    def __init__(self, data, experiment, seed):
-        self.maps = data["map"]
-        self.counts = data["counts"].values.astype(np.float32)
-        self.experiment = experiment
-        self.seed = seed
-        # without noise a map looks the same every time
-        noise_free = experiment.observing.sigma_noise == 0
-        self.inputs = network_inputs(self.maps, experiment) if noise_free else None
 
-    def n_batches(self):
-        """Return how many full batches an epoch has; a short last one is never drawn."""
-        return len(self.counts) // self.experiment.training.batch_size
+def typical_spread(maps, experiment, rng=None):
+    """Return the median over some maps of the spread of their voxels as observed [uK], or 1 uK.
 
-    def batch(self, epoch, index):
-        """Return (inputs, dN) of one batch.
+    It sets the bins of those summaries that know no temperature, see `statistics.SUMMARIES`.
+    """
+    seen = observe(next(parts_of(maps)), experiment, rng)
+    return float(seen.std(["freq", "dec", "ra"]).median()) or 1.0
 
-        Raises
-        ------
-        IndexError
-            If there is no such full batch.
-        """
-        if not 0 <= index < self.n_batches():
-            msg = (
-                f"Batches.batch: index is {index}, expected one of the {self.n_batches()} full "
-                f"batches of {self.experiment.training.batch_size} among {len(self.counts)} maps"
-            )
-            raise IndexError(msg)
-        order = self._rng(epoch).permutation(len(self.counts))
-        size = self.experiment.training.batch_size
-        chosen = order[index * size : (index + 1) * size]
-        blank = self._rng(epoch, index, 0).random(size) < self.experiment.training.blank_share
-        counts = np.where(blank[:, None], np.float32(0), self.counts[chosen])
-        rng = self._rng(epoch, index)
-        if self.inputs is None:
-            maps = self.maps[chosen]
-            dark = maps.copy(data=np.where(blank[:, None, None, None], 0, maps.values))
-            return network_inputs(dark if blank.any() else maps, self.experiment, rng), counts
-        inputs = self.inputs[chosen]
-        if blank.any():
-            inputs[blank] = network_inputs(0 * self.maps[:1], self.experiment)
-        return inputs, counts
 
-    def _rng(self, *key):
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+def log_counts_array(data, experiment):
+    """Return log10 dN with the experiment's floor, float32, shape (sample, log_l)."""
+    return log_counts(data["counts"], experiment.counts.floor).values.astype(np.float32)

@@ -17,7 +17,7 @@ from imtools.estimators.regression import (
     SummaryRegression,
     fit_summary_regression,
 )
-from imtools.estimators.summaries import SUMMARIES, summary
+from imtools.statistics import SUMMARIES, summary
 
 __all__ = [
     "ESTIMATORS",

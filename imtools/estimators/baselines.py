@@ -1,11 +1,11 @@
 """What costs nothing: the mean of the training maps, and a ridge regression on their histograms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from imtools.datasets import log_counts_array, network_inputs
+from imtools.datasets import log_counts_array, parts_of, scaled_maps
 from imtools.estimators.base import Estimator, common, offsets_of, register
 
 N_HISTOGRAM_BINS = 160
@@ -22,6 +22,10 @@ class PriorMean(Estimator):
         """Return the same for every map."""
         return np.broadcast_to(self.mean, (len(inputs), self.mean.size))
 
+    def inputs(self, maps, experiment, rng=None):
+        """Return nothing of each map."""
+        return np.empty((maps.sizes["sample"], 0))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HistogramRegression(Estimator):
@@ -32,7 +36,12 @@ class HistogramRegression(Estimator):
 
     def point(self, inputs):
         """Return the regression's values."""
-        return self.ridge.predict(log_histogram(inputs, self.bins))
+        return self.ridge.predict(inputs)
+
+    def inputs(self, maps, experiment, rng=None):
+        """Return the logarithm of each map's voxel histogram."""
+        parts = (scaled_maps(part, experiment, rng) for part in parts_of(maps))
+        return np.concatenate([log_histogram(part, self.bins) for part in parts])
 
 
 @register("prior_mean")
@@ -67,17 +76,20 @@ def fit_histogram_regression(experiment, data_train, data_validation, run_dir=No
     HistogramRegression
         With 160 bins over the range of the training maps.
     """
-    rngs = np.random.default_rng([experiment.data.seed, 1]).spawn(2)
-    inputs = network_inputs(data_train["map"], experiment, rngs[0])
-    bins = np.linspace(inputs.min(), inputs.max(), N_HISTOGRAM_BINS + 1)
-    features = log_histogram(inputs, bins)
-    inputs = network_inputs(data_validation["map"], experiment, rngs[1])
-    validation = log_histogram(inputs, bins)
+    streams = np.random.SeedSequence([experiment.data.seed, 1]).spawn(2)
+    rngs = [np.random.default_rng(stream) for stream in (streams[0], *streams)]  # twice the same
+    parts = (scaled_maps(part, experiment, rngs[0]) for part in parts_of(data_train["map"]))
+    ends = np.array([(part.min(), part.max()) for part in parts])
+    bins = np.linspace(ends[:, 0].min(), ends[:, 1].max(), N_HISTOGRAM_BINS + 1)
+    known = common("histogram_regression", experiment, data_train)
+    empty = HistogramRegression(**known, bins=bins, ridge=None)
+    features, validation = (
+        empty.inputs(data["map"], experiment, rng)
+        for data, rng in zip((data_train, data_validation), rngs[1:], strict=True)
+    )
     log_dn, truth = (log_counts_array(d, experiment) for d in (data_train, data_validation))
     ridge = best_ridge((features, log_dn), (validation, truth))
-    known = common("histogram_regression", experiment, data_train)
-    offsets = offsets_of(truth - ridge.predict(validation))
-    return HistogramRegression(**known, bins=bins, ridge=ridge, offsets=offsets)
+    return replace(empty, ridge=ridge, offsets=offsets_of(truth - ridge.predict(validation)))
 
 
 def log_histogram(inputs, bins):

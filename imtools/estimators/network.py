@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imtools.datasets import log_counts_array
+from imtools.datasets import log_counts_array, network_inputs
 from imtools.estimators.base import Estimator, offsets_of, register
-from imtools.training import Target, load_model, train
+from imtools.training import Target, experiment_of, load_model, train
 from imtools.training.loop import predict
 
 
@@ -16,6 +16,15 @@ class Network(Estimator):
 
     model: object  # keras.Model
     target: Target  # what it was asked for, and in which scale
+    reads: str = "map"  # or the name of a summary, see `datasets.network_inputs`
+    temp_scale: float = 0.0  # of the summary [uK]
+
+    def inputs(self, maps, experiment, rng=None):
+        """Return what the network reads of the maps, in the bins of its training."""
+        known = {"reads": self.reads, "temp_scale": self.temp_scale}
+        if self.reads != "map":
+            known["architecture"] = "dense"
+        return network_inputs(maps, experiment.replace(**known), rng)
 
     def point(self, inputs):
         """Return the network's values or medians, brought back to log10 dN."""
@@ -58,6 +67,8 @@ def load_network(run_dir, experiment, data_validation):
         "transform": manifest["experiment"]["preprocessing"]["transform"],
         "log_l_edges": np.array(manifest["log_l_edges"]),
     }
+    trained = experiment_of(manifest).network
+    known |= {"reads": trained.reads, "temp_scale": trained.temp_scale}
     network = Network(**known, target=Target.from_manifest(manifest), model=model)
     rng = np.random.default_rng([experiment.data.seed, 2])
     median = network.median(data_validation["map"], experiment, rng)

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from imtools.datasets import log_counts_array, observe
+from imtools.datasets import log_counts_array, observe, parts_of, typical_spread
 from imtools.estimators.base import Estimator, common, offsets_of
 from imtools.estimators.baselines import best_ridge
-from imtools.estimators.summaries import SUMMARIES
+from imtools.statistics import SUMMARIES, summarise
 
 DIRECTIONS = {"multiscale": 3}  # summaries read quadratically, in so many directions
 N_NOISE_DRAWS = 2  # of each training map
-CHUNK = 64  # maps in memory at once with their noise
+N_SCALE = 64  # maps that set the temperature scale
 WEIGHT_RANGE = (0.02, 50.0)  # of a map, in units of the mean
 
 
@@ -85,8 +85,8 @@ def fit_summary_regression(experiment, data_train, data_validation, run_dir=None
         msg = f"fit_summary_regression: summary is {summary!r}, expected one of {known}"
         raise ValueError(msg)
     rngs = np.random.default_rng([experiment.data.seed, 3]).spawn(N_NOISE_DRAWS + 1)
-    seen = observe(data_train["map"][:CHUNK], experiment, rngs[0].spawn(1)[0])
-    temp_scale = float(seen.std(["freq", "dec", "ra"]).median()) or 1.0
+    some = data_train["map"][:N_SCALE]
+    temp_scale = typical_spread(some, experiment, rngs[0].spawn(1)[0])
     draws = [_features(summary, data_train["map"], experiment, rng, temp_scale) for rng in rngs[1:]]
     validation = _features(summary, data_validation["map"], experiment, rngs[0], temp_scale)
     log_dn, truth = (log_counts_array(d, experiment) for d in (data_train, data_validation))
@@ -148,7 +148,5 @@ def _weighted_ridge(terms, validation_terms, log_dn, truth):
 
 def _features(summary, maps, experiment, rng, temp_scale):
     """Return the summary of the maps as observed, a few maps in memory at a time."""
-    parts = [maps[i : i + CHUNK] for i in range(0, maps.sizes["sample"], CHUNK)]
-    return np.concatenate(
-        [SUMMARIES[summary](observe(p, experiment, rng), temp_scale=temp_scale) for p in parts]
-    )
+    seen = (observe(part, experiment, rng) for part in parts_of(maps))
+    return summarise(seen, summary, temp_scale=temp_scale)

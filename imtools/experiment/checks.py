@@ -6,6 +6,7 @@ from pathlib import Path
 from imtools.luminosity import LUMINOSITY_MODELS, SFR_SOURCES
 from imtools.luminosity.mixtures import SEPARATOR
 from imtools.preprocessing import TRANSFORMS
+from imtools.statistics import SUMMARIES
 
 LOSSES = {  # losses that an output can be fitted with, its own first
     "point": ("mse", "msle", "poisson"), "quantiles": ("pinball",), "gaussian": ("nll",),
@@ -73,6 +74,18 @@ def check_values(experiment):
         raise ValueError(msg)
 
 
+def check_reads(experiment):
+    """Raise unless the network can read what it shall."""
+    reads, architecture = experiment.network.reads, experiment.network.architecture
+    known = ("map", *SUMMARIES)
+    if reads not in known:
+        msg = f"reads is {reads!r}, expected one of {', '.join(known)}"
+        raise ValueError(msg)
+    if reads != "map" and architecture != "dense":
+        msg = f"architecture is {architecture!r}, expected 'dense' for a network that reads {reads}"
+        raise ValueError(msg)
+
+
 def check_beam(experiment):
     """Raise unless the painted pixels resolve the beam."""
     survey, sky = experiment.survey, experiment.sky
@@ -121,4 +134,4 @@ def check_loss(experiment):
         raise ValueError(msg)
 
 
-CHECKS = (check_names, check_sizes, check_values, check_beam, check_loss)
+CHECKS = (check_names, check_sizes, check_values, check_reads, check_beam, check_loss)

@@ -115,6 +115,12 @@ class NetworkStage(Stage):
     """The network; an architecture takes what it has a use for, and its builder says what."""
 
     architecture: str = _field("histogram", "1", "name in networks.ARCHITECTURES")
+    reads: str = _field(
+        "map", "1", "the map, or for the architecture dense a name in statistics.SUMMARIES"
+    )
+    temp_scale: float = _field(
+        0.0, "uK", "sets the bins of a summary; 0 takes the spread of training voxels", ge=0
+    )
     n_blocks: int = _field(6, "1", "convolution blocks", ge=1, le=12)
     filters: int = _field(64, "1", "filters of the first block, doubled in each next", ge=1)
     kernel: int = _field(3, "voxels", "side of the convolution", ge=1, le=15)
@@ -176,6 +182,9 @@ class TrainingStage(Stage):
     )
     epochs: int = _field(100, "1", "passes at most", ge=1)
     patience: int = _field(50, "epochs", "stop after so long without a better validation", ge=1)
+    checkpoint_every: int = _field(
+        1, "epochs", "how often to write down where the training stands", ge=1
+    )
 
 
 class EvaluationStage(Stage):

@@ -6,7 +6,7 @@ builder does not compile; `training` does.
 
 from imtools.networks.additive import Patches, SumCounts, build_additive, resized
 from imtools.networks.costs import Costs, count_costs, predict_costs
-from imtools.networks.histogram import build_histogram
+from imtools.networks.histogram import build_dense, build_histogram
 from imtools.networks.layers import FreqChannel, LogCounts, SoftHistogram, Standardise
 from imtools.networks.notes_cnn import build_notes_cnn
 from imtools.networks.outputs import (
@@ -22,7 +22,7 @@ from imtools.networks.resnet import build_resnet50, build_resnet_small
 __all__ = [
     "ARCHITECTURES", "LEVELS", "OUTPUTS", "Costs", "FreqChannel", "LogCounts", "MeanAndFactor",
     "OrderedQuantiles", "Patches", "SoftHistogram", "Standardise", "SumCounts", "adapt", "average",
-    "build", "build_additive", "build_histogram", "build_notes_cnn", "build_resnet50",
-    "build_resnet_small", "count_costs", "mean_and_covariance", "predict_costs", "register",
-    "resized",
+    "build", "build_additive", "build_dense", "build_histogram", "build_notes_cnn",
+    "build_resnet50", "build_resnet_small", "count_costs", "mean_and_covariance", "predict_costs",
+    "register", "resized",
 ]  # fmt: skip

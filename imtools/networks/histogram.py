@@ -1,4 +1,4 @@
-"""The histogram network: quick to train on a CPU, and blind to where a voxel is."""
+"""Networks of one hidden layer, quick on a CPU: on the voxel histogram, or on any summary."""
 
 import keras
 
@@ -43,10 +43,51 @@ def build_histogram(
     voxels = keras.Input(shape, name="voxels")
     counts = SoftHistogram(n_histogram_bins, name="soft_histogram")(voxels)
     features = Standardise(name="standardise")(LogCounts(name="log_counts")(counts))
+    answer = read_features(features, n_outputs, width=width, dropout=dropout, output=output)
+    return keras.Model(voxels, answer, name="histogram")
+
+
+@register("dense")
+def build_dense(input_shape, n_outputs, *, width=64, dropout=0.0, output="point"):
+    """Build a network on all numbers of a sample at once: for summaries of maps, not for maps.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        (n_dec, n_ra, n_freq); (1, 1, n_features) for a summary, see `datasets.network_inputs`.
+    n_outputs : int
+        Bins of the luminosity function.
+    width : int
+        Units of the hidden layer.
+    dropout : float
+        Share of hidden units dropped in training.
+    output : {"point", "quantiles", "gaussian"}
+        Kind of answer, see `networks.outputs`.
+
+    Returns
+    -------
+    keras.Model
+        A linear path and a hidden layer, as in `build_histogram`. Not compiled.
+
+    Raises
+    ------
+    ValueError
+        If `input_shape` has not three axes.
+    """
+    shape = check_input_shape(input_shape, caller="build_dense")
+    inputs = keras.Input(shape, name="voxels")
+    flat = keras.layers.Flatten(name="flatten")(inputs)
+    features = Standardise(name="standardise")(flat)
+    answer = read_features(features, n_outputs, width=width, dropout=dropout, output=output)
+    return keras.Model(inputs, answer, name="dense")
+
+
+def read_features(features, n_outputs, *, width, dropout, output):
+    """Return an answer that is linear in the features, plus a hidden layer that starts at zero."""
     n = n_raw(output, n_outputs)
     linear = keras.layers.Dense(n, kernel_initializer="zeros", name="linear")(features)
     hidden = keras.layers.Dense(width, activation="gelu", name="hidden")(features)
     hidden = keras.layers.Dropout(dropout, name="dropout")(hidden)
     bend = keras.layers.Dense(n, kernel_initializer="zeros", name="bend")(hidden)
     raw = keras.layers.Add(name=raw_name(output))([linear, bend])
-    return keras.Model(voxels, shape_answer(raw, n_outputs, output), name="histogram")
+    return shape_answer(raw, n_outputs, output)

@@ -5,6 +5,7 @@ from imtools.painting.temperatures import (
     painted_luminosity,
     temperature,
     temperature_from_density,
+    temperature_per_luminosity,
 )
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "painted_luminosity",
     "temperature",
     "temperature_from_density",
+    "temperature_per_luminosity",
 ]

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from imtools.constants import TEMPERATURE_PER_DENSITY, TEMPERATURE_PER_FLUX
-from imtools.survey import check_cube
+from imtools.constants import DEG, TEMPERATURE_PER_DENSITY, TEMPERATURE_PER_FLUX
+from imtools.cosmology import Cosmology
+from imtools.survey import channel_width, check_cube, pixel_size
 
 
 def temperature(l_co, chi, survey):
@@ -25,6 +26,41 @@ def temperature(l_co, chi, survey):
     """
     per_flux = 0.5 * TEMPERATURE_PER_FLUX / (4 * np.pi * survey.nu_rest**2)
     return per_flux / (survey.delta_nu * survey.pixel_solid_angle) * l_co / chi**2
+
+
+def temperature_per_luminosity(maps, cosmology=None):
+    """Return the temperature of one solar luminosity in a voxel of each channel.
+
+    Parameters
+    ----------
+    maps : xarray.DataArray, dims ("freq", "dec", "ra") or with "sample" in front, units uK
+        Map, pooled or not; ``attrs["nu_rest"]`` is the rest frequency of the line [GHz].
+    cosmology : Cosmology, optional
+        By default that of the COMAP mocks.
+
+    Returns
+    -------
+    xarray.DataArray, dims ("freq",), units uK Lsun^-1
+        For a source at the centre of the channel. Where voxels were pooled by their sum, it is that
+        of a voxel before.
+
+    Raises
+    ------
+    ValueError
+        If `maps` breaks the map conventions, or has no rest frequency.
+    """
+    check_cube(maps, caller="temperature_per_luminosity")
+    if "nu_rest" not in maps.attrs:
+        msg = "temperature_per_luminosity: attrs lack 'nu_rest', expected the rest frequency [GHz]"
+        raise ValueError(msg)
+    nu_rest = maps.attrs["nu_rest"]
+    chi = (cosmology or Cosmology()).comoving_distance(nu_rest / maps["freq"].values - 1)
+    pooled = maps.attrs.get("n_pooled", 1) if maps.attrs.get("pooling") == "sum" else 1
+    solid_angle = (pixel_size(maps) * DEG) ** 2
+    per_flux = 0.5 * TEMPERATURE_PER_FLUX / (4 * np.pi * nu_rest**2)
+    values = pooled * per_flux / (channel_width(maps) * solid_angle) / chi**2
+    attrs = {"units": "uK Lsun^-1", "long_name": "brightness temperature of one solar luminosity"}
+    return maps["freq"].copy(data=values).rename("temperature_per_luminosity").assign_attrs(attrs)
 
 
 def temperature_from_density(density, z, survey):

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.counts import luminosity_function, to_phi, with_bounds
-from imtools.datasets import network_inputs
+from imtools.datasets import scaled_maps
 from imtools.observing import applied_filters
 from imtools.prediction.checks import check_allowances, compare, enforce
 from imtools.prediction.preparing import opened, to_training_voxels
@@ -72,7 +72,7 @@ def predict_map(run, source, *, sigma_noise=None, allow=(), **reading):
     said = enforce(checks, allow)
     seen, last = _no_more_noise(cube, experiment, reference)
     log_dn = network.predict(cube, seen).isel(sample=0, drop=True)
-    distances = _distances(network_inputs(cube, seen), reference)
+    distances = _distances(scaled_maps(cube, seen), reference)
     said += _outside(distances, _n_beyond(reference["histogram"].values).max())
     for text in said:
         warnings.warn(f"predict_map: {text}", UserWarning, stacklevel=2)

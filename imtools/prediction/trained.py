@@ -45,7 +45,8 @@ def open_trained(run):
     side = np.sign(np.array(QUANTILES) - 0.5)[:, None]  # the network's answer stays the median
     network = Network(
         name="network", model=model, maps=manifest["maps"],
-        target=Target.from_manifest(manifest),
+        target=Target.from_manifest(manifest), reads=experiment.network.reads,
+        temp_scale=experiment.network.temp_scale,
         transform=experiment.preprocessing.transform,
         log_l_edges=np.array(manifest["log_l_edges"]),
         offsets=side * np.maximum(side * offsets, 0),

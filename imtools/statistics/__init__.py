@@ -11,10 +11,12 @@ from imtools.statistics.power import (
     power_spectrum,
     power_spectrum_2d,
 )
+from imtools.statistics.summaries import SUMMARIES, summarise, summary
 from imtools.statistics.vid import TEMP_EDGES, vid
 
 __all__ = [
     "K_EDGES",
+    "SUMMARIES",
     "TEMP_EDGES",
     "ComovingBox",
     "comoving_box",
@@ -28,6 +30,8 @@ __all__ = [
     "prior_covariance",
     "reference_error",
     "rescale_covariance",
+    "summarise",
+    "summary",
     "vid",
     "voxel_pdf",
 ]

@@ -67,7 +67,7 @@ def check_maps(maps, expected, *, caller):
             "maps like these"
         )
         raise ValueError(msg)
-    n_bad = int((~np.isfinite(maps.values)).sum())
+    n_bad = int((~np.isfinite(maps)).sum())
     if n_bad:
         msg = f"{caller}: {n_bad} voxels are NaN or infinite, expected none; fill or drop them"
         raise ValueError(msg)

@@ -12,7 +12,7 @@ import xarray as xr
 from scipy.spatial.distance import cdist
 
 from imtools.counts import luminosity_function
-from imtools.datasets import log_counts_array, network_inputs, observe
+from imtools.datasets import log_counts_array, network_inputs, observe, parts_of, scaled_maps
 from imtools.run_folder import open_netcdf, write_netcdf
 from imtools.training.loop import predict
 from imtools.training.saved import MODEL, checksum, load_model
@@ -21,8 +21,7 @@ from imtools.training.targets import Target, experiment_of
 REFERENCE = "reference.nc"
 N_BINS = 80  # bins over the range of the training maps; two more hold what lies below and above
 MAX_RANGE = 1024  # training maps that set this range
-CHUNK = 256  # maps in memory at once
-_NOISE = 3  # what a random stream is for; 0 to 2 are those of `fitting`
+_NOISE = 3  # what a random stream is for; 0 to 2 and 4 are those of `fitting`
 
 
 def write_reference(run_dir, data_train, data_validation):
@@ -48,14 +47,17 @@ def write_reference(run_dir, data_train, data_validation):
     experiment = experiment_of(manifest)
     rngs = _rng(experiment).spawn(3)
     some = data_train["map"][:: -(-data_train.sizes["sample"] // MAX_RANGE)]
-    inputs = network_inputs(some, experiment, rngs[0])
-    edges = np.linspace(inputs.min(), inputs.max(), N_BINS + 1)
+    parts = (scaled_maps(part, experiment, rngs[0]) for part in parts_of(some))
+    ends = np.array([(part.min(), part.max()) for part in parts])
+    edges = np.linspace(ends[:, 0].min(), ends[:, 1].max(), N_BINS + 1)
     histograms, predicted = [], []
     for data, rng in ((data_train, rngs[1]), (data_validation, rngs[2])):
-        for maps in _chunks(data["map"]):
-            inputs = network_inputs(maps, experiment, rng)
+        for maps in parts_of(data["map"]):
+            inputs = scaled_maps(maps, experiment, rng)
             histograms.append(voxel_histogram(inputs, edges))
             if data is data_validation:
+                if experiment.network.reads != "map":
+                    inputs = network_inputs(maps, experiment, rng)
                 predicted.append(predict(model, inputs, experiment.training.batch_size))
     log_dn = Target.from_manifest(manifest).median(np.concatenate(predicted))
     residual = log_counts_array(data_validation, experiment) - log_dn
@@ -148,10 +150,6 @@ def histogram_distance(histograms, others):
     """
     one, two = (np.sqrt(np.asarray(h, dtype=float)) for h in (histograms, others))
     return cdist(one, two).min(axis=1) * np.sqrt(2 / one.shape[1])
-
-
-def _chunks(maps):
-    return (maps[i : i + CHUNK] for i in range(0, maps.sizes["sample"], CHUNK))
 
 
 def _other_catalogue_distances(histograms, n_train, catalogues):

@@ -36,10 +36,10 @@ def check_splits(**sides):
 def content_hashes(data):
     """Return a dict from the SHA-256 of each map's values to the catalogue it belongs to."""
     maps, catalogues = data["map"], data["catalogue"].values
-    values = np.ascontiguousarray(maps.values.astype("<f4", copy=False))
+    each = (np.ascontiguousarray(one.values.astype("<f4", copy=False)) for one in maps)
     return {
         hashlib.sha256(one.tobytes()).hexdigest(): _plain(name)
-        for one, name in zip(values, catalogues, strict=True)
+        for one, name in zip(each, catalogues, strict=True)
         if one.any()  # blank maps are equal without being copies
     }
 

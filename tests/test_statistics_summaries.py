@@ -6,8 +6,19 @@ from scipy.special import ndtr
 from toy_maps import toy_data
 
 from imtools.estimators import SUMMARIES, summary
-from imtools.estimators.summaries import HIGHEST, LOWEST, N_LEVELS, SMOOTHINGS, voxel_histograms
+from imtools.painting import temperature
+from imtools.preprocessing import pool_cube
 from imtools.statistics import power_spectrum, vid
+from imtools.statistics.summaries import (
+    BRIGHT,
+    FAINT,
+    HIGHEST,
+    LOWEST,
+    N_LEVELS,
+    N_LUMINOSITIES,
+    SMOOTHINGS,
+    voxel_histograms,
+)
 from imtools.survey import Survey
 
 LEVELS = np.linspace(LOWEST, HIGHEST, N_LEVELS + 1)
@@ -34,7 +45,8 @@ def toy():
 
 
 def test_the_summaries_of_the_scoreboard_are_there():
-    assert list(SUMMARIES) == ["histogram", "vid", "pk", "vid_pk", "multiscale"]
+    expected = {"histogram", "vid", "pk", "vid_pk", "multiscale", "luminosity", "luminosity_scales"}
+    assert set(SUMMARIES) == expected
 
 
 def test_a_name_is_taken_once():
@@ -107,3 +119,51 @@ def test_a_group_of_faint_sources_stands_out_where_it_is_smoothed(noise):
     gained = (with_group - without)[:, bright].sum(axis=-1)
     assert gained[0] == 0
     assert gained[2] > 100
+
+
+# -- luminosities
+
+END = np.arcsinh(BRIGHT / FAINT)
+
+
+def luminosities(maps, name="luminosity"):
+    """Return voxels in each bin, and above each, with the luminosity at the bins' edges."""
+    features = np.expm1(SUMMARIES[name](maps, temp_scale=1.0))
+    edges = FAINT * np.sinh(np.linspace(-END, END, N_LUMINOSITIES + 1))
+    return features.reshape(len(features), -1, N_LUMINOSITIES), edges
+
+
+def test_single_sources_are_counted_by_their_luminosity_at_any_frequency():
+    survey = Survey.notes(n_pix=8, n_chan=20)
+    l_co = np.array([3e3, 2e5, 2e5, 4e6])
+    values = np.zeros(survey.shape)
+    chi = survey.cosmology.comoving_distance(survey.nu_rest / survey.cube(values)["freq"] - 1)
+    for channel, one in zip((0, 7, 19, 12), l_co, strict=True):
+        values[channel, channel % 8, 3] = temperature(one, float(chi[channel]), survey)
+    both, edges = luminosities(stack(values, survey=survey))
+    counts, above = both[:, 0], both[:, 1]
+    expected = np.histogram(l_co, edges)[0]
+    bright = edges[:-1] > FAINT
+    npt.assert_allclose(counts[0][bright], expected[bright], atol=1e-6)
+    npt.assert_allclose(above[0], counts[0][::-1].cumsum()[::-1], rtol=1e-6)
+    assert counts[0].sum() == pytest.approx(values.size)
+
+
+def test_pooling_by_sum_keeps_the_luminosity_of_a_lonely_source():
+    survey = Survey.notes(n_pix=8, n_chan=20)
+    values = np.zeros(survey.shape)
+    values[10, 2, 5] = 300.0
+    maps = stack(values, survey=survey)
+    pooled = pool_cube(maps, freq=2, dec=4, ra=4, how="sum")
+    places = [
+        np.flatnonzero(luminosities(m)[0][0, 0][N_LUMINOSITIES // 2 + 1 :]) for m in (maps, pooled)
+    ]
+    # one channel of 2 pooled is half a channel off: 1e-2 of the luminosity, less than a bin
+    assert places[0].size == places[1].size == 1
+    assert abs(places[0] - places[1]) <= 1
+
+
+def test_coarser_scales_hold_fewer_voxels_and_the_same_light(toy):
+    counts = luminosities(toy, "luminosity_scales")[0][0, ::2]
+    n_voxels = toy[0].size
+    npt.assert_allclose(counts.sum(axis=1), [n_voxels, n_voxels / 4, n_voxels / 16], rtol=1e-9)

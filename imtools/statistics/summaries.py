@@ -7,12 +7,16 @@ in training, which sets its bins. It knows nothing of luminosity.
 import numpy as np
 from numba import njit
 
-from imtools.statistics import comoving_box, power_spectrum, vid
+from imtools.painting import temperature_per_luminosity
+from imtools.statistics.power import comoving_box, power_spectrum
+from imtools.statistics.vid import vid
 
 SUMMARIES = {}
 SMOOTHINGS = (0.0, 4.0, 8.0, 16.0)  # Mpc, standard deviations of Gaussians
 N_LEVELS = 104  # bins of a voxel histogram
 LOWEST, HIGHEST = -3.0, 10.0  # of x / sqrt(1 + |x|): -9.9 to 101 times the spread of a voxel
+FAINT, BRIGHT = 1e3, 1e8  # Lsun, between which voxels are told apart by their luminosity
+N_LUMINOSITIES = 305  # bins of arcsinh(luminosity / FAINT), 0.035 dex wide where bright
 LEAST_POWER = 1e-30  # uK2 Mpc3, stands for none under a logarithm
 
 
@@ -31,6 +35,33 @@ def summary(name):
         return function
 
     return enter
+
+
+def summarise(parts, name, *, temp_scale):
+    """Return a summary of many maps, of which a few are in memory at a time.
+
+    Parameters
+    ----------
+    parts : iterable of xarray.DataArray, dims ("sample", "freq", "dec", "ra"), units uK
+        Observed maps, as from `datasets.observe`.
+    name : str
+        Name in ``SUMMARIES``.
+    temp_scale : float
+        Typical spread of a voxel in training [uK].
+
+    Returns
+    -------
+    numpy.ndarray, shape (sample, n_features)
+
+    Raises
+    ------
+    ValueError
+        If there is no such summary.
+    """
+    if name not in SUMMARIES:
+        msg = f"summarise: summary is {name!r}, expected one of {', '.join(SUMMARIES)}"
+        raise ValueError(msg)
+    return np.concatenate([SUMMARIES[name](maps, temp_scale=temp_scale) for maps in parts])
 
 
 @summary("histogram")
@@ -68,6 +99,29 @@ def multiscale(maps, *, temp_scale):
     """
     histograms = voxel_histograms(maps, temp_scale=temp_scale, smoothings=SMOOTHINGS)
     return np.concatenate([histograms, power(maps, temp_scale=temp_scale)], axis=1)
+
+
+@summary("luminosity")
+def voxel_luminosities(maps, *, temp_scale):
+    """Return the histogram of the luminosity that each voxel would hold as a single source.
+
+    A temperature stands for a luminosity that changes by 40 % along the band; where a voxel holds
+    one source at most, its luminosity can be counted. For each bin: ln(1 + voxels in it), and
+    ln(1 + voxels in all brighter ones), which is smooth where most bins are empty. The bins are
+    linear below 1e3 Lsun and 0.035 dex wide beyond, on both sides of zero.
+    """
+    return _luminosity_histogram(maps)
+
+
+@summary("luminosity_scales")
+def luminosities_on_scales(maps, *, temp_scale):
+    """Return "luminosity" of the map, and of the map summed over 2 x 2 and 4 x 4 pixels.
+
+    How much brighter sums are than voxels tells how sources lie together, and so what faint ones
+    add to a bright one's voxel.
+    """
+    fits = [f for f in (1, 2, 4) if all(maps.sizes[name] % f == 0 for name in ("dec", "ra"))]
+    return np.concatenate([_luminosity_histogram(maps, factor) for factor in fits], axis=1)
 
 
 def voxel_histograms(maps, *, temp_scale, smoothings):
@@ -128,4 +182,31 @@ def _count(temp, per_scale):
         x = t * per_scale
         level = (x / np.sqrt(1 + abs(x)) - LOWEST) * per_bin
         counts[int(min(max(level, 0.0), N_LEVELS - 1.0))] += 1
+    return counts
+
+
+def _luminosity_histogram(maps, factor=1):
+    """Return ln(1 + n) of voxels in bins of luminosity, and of voxels above each bin.
+
+    Voxels are sums of `factor` pixels along dec and ra.
+    """
+    per_lsun = temperature_per_luminosity(maps).values
+    sums = maps.transpose("sample", "freq", "dec", "ra")
+    if factor > 1:
+        sums = sums.coarsen(dec=factor, ra=factor).sum()
+    counts = np.stack([_count_luminosities(one, 1 / (per_lsun * FAINT)) for one in sums.values])
+    above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+    return np.log1p(np.concatenate([counts, above], axis=1))
+
+
+@njit(cache=True, fastmath=True)
+def _count_luminosities(cube, per_faint):
+    """Return how many voxels lie in each bin of arcsinh(luminosity / FAINT)."""
+    counts = np.zeros(N_LUMINOSITIES)
+    end = np.arcsinh(BRIGHT / FAINT)
+    per_bin = N_LUMINOSITIES / (2 * end)
+    for i in range(cube.shape[0]):
+        for t in cube[i].ravel():
+            level = (np.arcsinh(t * per_faint[i]) + end) * per_bin
+            counts[int(min(max(level, 0.0), N_LUMINOSITIES - 1.0))] += 1
     return counts
