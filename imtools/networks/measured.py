@@ -137,6 +137,40 @@ def rough_seconds(costs, speed, batch_size):
     return batch_size * float(np.dot(speed, (costs.multiply_adds, costs.n_values)))
 
 
+def format_costs(costs, batch_size, *, optimizer="adam", speed=None):
+    """Return the costs of a network as lines of text.
+
+    Parameters
+    ----------
+    costs : Costs
+        From `predict_costs` or `count_costs`.
+    batch_size : int
+        Maps a step.
+    optimizer : str
+        As for `Costs.training_memory`.
+    speed : array_like, shape (2,), optional
+        From `fit_speed`; without it no time is guessed.
+
+    Examples
+    --------
+    >>> costs = predict_costs("notes_cnn", (64, 64, 10), 49)
+    >>> print(format_costs(costs, 40))
+    122,276,033 weights
+    3,226,992,488 multiply-adds a map
+    4.58 GB to train at 40 maps a step, beside the backend's own
+    """
+    memory = costs.training_memory(batch_size, optimizer=optimizer)
+    lines = [
+        f"{costs.n_params:,} weights",
+        f"{costs.multiply_adds:,} multiply-adds a map",
+        f"{memory / 1e9:.3g} GB to train at {batch_size} maps a step, beside the backend's own",
+    ]
+    if speed is not None:
+        seconds = rough_seconds(costs, speed, batch_size)
+        lines.append(f"roughly {seconds:.2g} s a step, {batch_size / seconds:.3g} maps/s here")
+    return "\n".join(lines)
+
+
 def _compiled(architecture, input_shape, n_outputs, settings):
     model = build(architecture, tuple(input_shape), n_outputs, **settings)
     jit = keras.backend.backend() == "jax"  # as in training.loop

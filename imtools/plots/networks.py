@@ -8,7 +8,7 @@ from imtools.plots.style import COLOURS, RESIDUAL_COLOURS, TRUTH, dimension, ima
 LENGTH = 860  # pixels, of a drawing
 OBLIQUE = (0.22, 0.3)  # right and up, for each unit into the page
 APART = 2.4  # between the middles of two boxes, so that their words do not touch
-Y_RANGE = (-3.2, 9.5)
+X_END, Y_RANGE = 20.0, (-3.2, 9.5)
 PARTS = {"map": COLOURS[4], "block": COLOURS[5], "layer": COLOURS[6], "answer": COLOURS[2]}
 SERIES = {  # what a block costs, and its colour
     "n_params": ("weights", COLOURS[0]),
@@ -31,30 +31,37 @@ def draw_network(blocks, *, title=""):
     -------
     holoviews.Overlay
         Height and depth of a box are dec and ra, its width all that lies behind a pixel (channels
-        times filters); sides grow as the logarithm. Below a box stand shape and weights.
+        times filters); sides grow as the logarithm. Below a box stand shape and weights. No blocks
+        make an empty frame.
     """
-    faces, labels, end, centre = {}, [], 0.0, -APART
-    for i, block in enumerate(blocks):
-        kind = _kind(i, block, len(blocks))
+    boxes, end, centre = [], 0.0, -APART
+    for block in blocks:
         width, height, depth = _sides(block.shape)
-        facts, x = _facts(block), max(end, centre + APART - width / 2)
-        for face, (px, py) in enumerate(_faces(x, width, height, depth)):
-            faces.setdefault((kind, min(face, 1)), []).append({"x": px, "y": py} | facts)
+        x = max(end, centre + APART - width / 2)
         end, centre = x + width + OBLIQUE[0] * depth + 0.5, x + width / 2
-        labels.append((centre, -0.3, _below(block)))
-    elements = [_polygons(shapes, kind, front) for (kind, front), shapes in faces.items()]
+        boxes.append((x, width, height, depth))
+    squeeze = X_END / max(end, centre + APART / 2, X_END)  # all boxes side by side in the frame
+    faces, labels = {}, []
+    for i, (block, (x, *sides)) in enumerate(zip(blocks, boxes, strict=True)):
+        kind, facts = _kind(i, block, len(blocks)), _facts(block)
+        for face, (px, py) in enumerate(_faces(x, *sides)):
+            shape = {"x": squeeze * np.array(px), "y": py} | facts
+            faces.setdefault((kind, min(face, 1)), []).append(shape)
+        labels.append((squeeze * (x + sides[0] / 2), -0.3, _below(block)))
+    # all kinds, some of them empty: a widget changes one drawing into another
+    elements = [_polygons(faces.get((k, face), []), k, face) for k in PARTS for face in (0, 1)]
     words = styled(
         hv.Labels(labels, ["x", "y"], "words"),
         bokeh={"text_font_size": "8pt", "text_color": "black", "text_baseline": "top"},
         matplotlib={"size": 7, "color": "black", "verticalalignment": "top"},
     )  # fmt: skip
+    bare = {"xaxis": None, "yaxis": None, "show_legend": False}
     return styled(
-        hv.Overlay([*elements, words]), title=title, xaxis=None, yaxis=None, show_legend=False,
+        hv.Overlay([*elements, words]), title=title, xlim=(-1.2, X_END), ylim=Y_RANGE, **bare,
         bokeh={
-            "frame_width": LENGTH, "frame_height": 250, "ylim": Y_RANGE, "active_tools": [],
-            "xlim": (-1.2, max(end, centre + 1.2)), "show_frame": False,
+            "frame_width": LENGTH, "frame_height": 250, "active_tools": [], "show_frame": False,
         },
-        matplotlib={"aspect": "auto", "fig_inches": (13, 3.4), "ylim": Y_RANGE},
+        matplotlib={"aspect": "auto", "fig_inches": (13, 3.4)},
     )  # fmt: skip
 
 
