@@ -270,7 +270,8 @@ def test_training_leaves_the_best_network_its_history_and_its_manifest(data, tmp
     manifest = run(data, tmp_path, epochs=5)
     history = read_rows(tmp_path / "history.csv")
     with (tmp_path / "history.csv").open() as file:
-        assert next(csv.reader(file)) == ["member", "epoch", "loss", "validation_loss", "seconds"]
+        columns = ["member", "epoch", "loss", "validation_loss", "seconds", "seam"]
+        assert next(csv.reader(file)) == columns
     npt.assert_array_equal(history["epoch"], range(5))
     assert history["loss"][-1] < history["loss"][0]
     lowest = int(history["validation_loss"].argmin())
@@ -439,6 +440,7 @@ ENOUGH = {"epochs": 12, "learning_rate": 0.01}
         {"standardise": False},
         {"optimizer": "sgd", "momentum": 0.9, "schedule": "exponential"},
         {"schedule": "constant", "validation_steps": 1},
+        {"architecture": "dense", "reads": "multiscale", "sigma_noise": 1.0},
     ],
     ids=str,
 )
@@ -448,7 +450,8 @@ def test_a_network_learns_whatever_it_is_asked_for(data, tmp_path, changes):
     loss = read_rows(tmp_path / "history.csv")["validation_loss"]
     assert loss.min() < loss[0] - 0.05 * abs(loss[0])
     network = load_network(tmp_path, experiment, data["validation"])
-    assert np.isfinite(network.median(data["validation"]["map"], experiment)).all()
+    rng = np.random.default_rng(0)
+    assert np.isfinite(network.median(data["validation"]["map"], experiment, rng)).all()
 
 
 def test_an_additive_network_learns_log_counts_alone(data, tmp_path):

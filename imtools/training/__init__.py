@@ -1,8 +1,9 @@
 """Fit a network to maps, keep the best, and say on what device that was."""
 
+from imtools.training.failures import NonFiniteLossError, OutOfMemoryError
 from imtools.training.fitting import train
 from imtools.training.geometry import check_maps, describe_maps
-from imtools.training.loop import NonFiniteLossError, device_name
+from imtools.training.loop import device_name
 from imtools.training.reference import (
     histogram_distance,
     read_reference,
@@ -14,7 +15,7 @@ from imtools.training.splits import check_splits, content_hashes
 from imtools.training.targets import Target, experiment_of
 
 __all__ = [
-    "NonFiniteLossError", "Target", "check_maps", "check_splits", "content_hashes", "describe_maps",
-    "device_name", "experiment_of", "histogram_distance", "load_model", "read_reference",
-    "save_model", "train", "voxel_histogram", "write_reference",
+    "NonFiniteLossError", "OutOfMemoryError", "Target", "check_maps", "check_splits",
+    "content_hashes", "describe_maps", "device_name", "experiment_of", "histogram_distance",
+    "load_model", "read_reference", "save_model", "train", "voxel_histogram", "write_reference",
 ]  # fmt: skip

@@ -31,8 +31,8 @@ UNFINISHED = "unfinished-"  # how the name of a checkpoint begins until it is wh
 KEPT = 2
 
 
-def write_checkpoint(folder, facts, *, arrays, history=""):
-    """Write the next checkpoint and drop all but the two newest.
+def write_checkpoint(folder, facts, *, arrays, history="", n_kept=KEPT):
+    """Write the next checkpoint and drop all but the newest.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ def write_checkpoint(folder, facts, *, arrays, history=""):
         Name to list of numpy.ndarray, a file each.
     history : str
         Text of the history until now.
+    n_kept : int
+        How many stay.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def write_checkpoint(folder, facts, *, arrays, history=""):
         _fill(unfinished, facts, arrays, history)
         unfinished.rename(folder / name)
         flush(folder)
-        _point(folder, [name, *kept])
+        _point(folder, [name, *kept][:n_kept])
     except OSError as error:
         _remove(folder / name)  # nothing points there
         msg = f"write_checkpoint: {folder} cannot be written ({error}); is the disk full?"
@@ -116,6 +118,12 @@ def read_checkpoint(folder):
         "the start with resume=False"
     )
     raise ValueError(msg)
+
+
+def clear_checkpoints(folder):
+    """Remove all checkpoints of a folder."""
+    _remove(*_whole(folder), *folder.glob(f"{UNFINISHED}*"))
+    (folder / POINTER).unlink(missing_ok=True)
 
 
 def network_state(model):
@@ -204,7 +212,7 @@ def _pointed(folder):
 
 
 def _point(folder, names):
-    write_json({"kept": names[:KEPT]}, folder / POINTER, overwrite=True)
+    write_json({"kept": names}, folder / POINTER, overwrite=True)
 
 
 def _whole(folder):

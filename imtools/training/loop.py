@@ -1,18 +1,41 @@
 """The training loop of one network: every batch a pure function of seed, epoch and index."""
 
 import time
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 from tqdm import tqdm
 
+from imtools.training.checkpoints import network_state, restore_network
+from imtools.training.failures import NonFiniteLossError
 from imtools.training.losses import loss_of
 
 LAST_STEP = 0.01  # of an exponential schedule, in units of its first
 
 
-class NonFiniteLossError(ArithmeticError):
-    """The loss became NaN or infinite; the best network until then is kept."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Progress:
+    """How far the training of a network has come."""
+
+    epoch: int = -1  # the last that is finished
+    best_epoch: int = -1
+    best_loss: float = np.inf  # of the validation
+    best_weights: list | None = None
+    state: list | None = None  # of network and optimizer, see `checkpoints.network_state`
+
+    def goes_on(self, training):
+        """Return whether another epoch follows, by the settings of a TrainingStage."""
+        patient = self.epoch - self.best_epoch < training.patience
+        return patient and self.epoch + 1 < training.epochs
+
+
+def make_deterministic():
+    """Have a processor give the same bits every time; it costs no time there."""
+    if device_name() == "tensorflow cpu:0":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
 
 
 def device_name():
@@ -47,7 +70,9 @@ def compile_network(model, training, n_steps, loss):
     model.compile(optimizer=optimizer, loss=loss, jit_compile=compiled)
 
 
-def fit(model, batches, validation, training, *, target, keep, log, label="train"):
+def fit(
+    model, batches, validation, training, *, target, keep, log, start=None, save=None, label="train"
+):
     """Train a network until it no longer gets better, and leave it at its best weights.
 
     Parameters
@@ -66,6 +91,10 @@ def fit(model, batches, validation, training, *, target, keep, log, label="train
         ``keep(epoch, loss)``, called whenever the validation loss has fallen to a new low.
     log : callable
         ``log(row)``, called with a dict at the end of each epoch.
+    start : Progress, optional
+        Goes on from there, and its first row is marked by ``seam``.
+    save : callable, optional
+        ``save(progress)``, called at the end of every ``checkpoint_every`` epochs and of the last.
     label : str
         In front of the progress bar.
 
@@ -82,23 +111,46 @@ def fit(model, batches, validation, training, *, target, keep, log, label="train
     loss_function = loss_of(target)
     compile_network(model, training, n_steps, loss_function)
     known = validation[0], target.encode(validation[1])
-    best, best_epoch, weights = np.inf, -1, None
-    with tqdm(range(training.epochs), desc=label, unit="epoch", mininterval=1) as bar:
-        for epoch in bar:
-            start = time.perf_counter()
+    progress = _restored(model, start, keep) if start else Progress()
+    seam = start is not None
+    done = {"total": training.epochs, "initial": progress.epoch + 1}
+    with tqdm(**done, desc=label, unit="epoch", mininterval=1) as bar:
+        while progress.goes_on(training):
+            begun, epoch = time.perf_counter(), progress.epoch + 1
             steps = range(epoch * n_steps, (epoch + 1) * n_steps)
             loss = _train_steps(model, batches, steps, n_full, epoch, target)
             loss_now = validation_loss(model, *known, loss_function, training.batch_size)
-            _finite(loss_now, epoch)
-            seconds = round(time.perf_counter() - start, 3)
-            log({"epoch": epoch, "loss": loss, "validation_loss": loss_now, "seconds": seconds})
-            bar.set_postfix(loss=f"{loss:.4g}", validation=f"{loss_now:.4g}", refresh=False)
-            if loss_now < best:
-                best, best_epoch, weights = loss_now, epoch, model.get_weights()
+            progress = _after(progress, model, _finite(loss_now, epoch))
+            seconds = round(time.perf_counter() - begun, 3)
+            row = {"epoch": epoch, "loss": loss, "validation_loss": loss_now, "seconds": seconds}
+            log(row | {"seam": int(seam)})
+            seam = False
+            if progress.best_epoch == epoch:
                 keep(epoch, loss_now)
-            elif epoch - best_epoch >= training.patience:
-                break
-    model.set_weights(weights)
+            last = not progress.goes_on(training)
+            if save and (last or (epoch + 1) % training.checkpoint_every == 0):
+                save(replace(progress, state=network_state(model)))
+            bar.update()
+            bar.set_postfix(loss=f"{loss:.4g}", validation=f"{loss_now:.4g}", refresh=False)
+    model.set_weights(progress.best_weights)
+
+
+def _restored(model, start, keep):
+    """Set the model to where `start` was, and keep its best until then once more."""
+    restore_network(model, start.state)  # or raise
+    # what is kept may be of an epoch after the checkpoint, which this training may never reach
+    model.set_weights(start.best_weights)
+    keep(start.best_epoch, start.best_loss)
+    restore_network(model, start.state)
+    return start
+
+
+def _after(progress, model, loss):
+    """Return the progress one epoch on, with this validation loss."""
+    epoch = progress.epoch + 1
+    if not loss < progress.best_loss:
+        return replace(progress, epoch=epoch, state=None)
+    return Progress(epoch=epoch, best_epoch=epoch, best_loss=loss, best_weights=model.get_weights())
 
 
 def _train_steps(model, batches, steps, n_full, epoch, target):
