@@ -6,7 +6,9 @@ import pytest
 import xarray as xr
 
 from imtools.counts import luminosity_function
+from imtools.evaluation.classification import score_classes
 from imtools.evaluation.families import format_families, score_by_family
+from imtools.evaluation.families_verdict import verdict_by_family, verdict_of_classes
 
 EDGES = np.logspace(4, 6, 5)
 FAMILY = np.array(["x", "y", "x", "y", "y"])
@@ -70,3 +72,61 @@ def test_a_family_without_such_bins_has_no_score():
 def test_other_maps_are_refused():
     with pytest.raises(ValueError, match="family for 4 maps"):
         score_by_family(*make(np.zeros((1, 5, 4))), FAMILY[:4])
+
+
+# --- in words
+
+
+def words(joint_error=0.02, empty_error=0.05, general=None):
+    """Return the verdict where own networks are off by 0.02 dex and others by 0.5 and more."""
+    truth = luminosity_function(DN.astype(float), EDGES)
+    error = np.zeros((4, 5, 4))
+    error[0] = np.where(FAMILY == "x", 0.02, 0.7)[:, None]
+    error[1] = np.where(FAMILY == "y", 0.02, 0.5)[:, None]
+    error[2], error[3] = joint_error, 0.2
+    error[2][DN == 0] = empty_error
+    predictions = xr.DataArray(
+        (np.log10(np.maximum(DN, 0.5)) + error)[:, :, None, :],
+        dims=("method", "sample", "quantile", "log_l"),
+        coords={
+            "method": ["only x", "only y", "all", "wide"], "quantile": [0.5],
+            "log_l": truth["log_l"],
+        },
+    )  # fmt: skip
+    parts = [score_by_family(predictions, truth, FAMILY, **k) for k in (MANY, EMPTY)]
+    return verdict_by_family(*parts, general=general)
+
+
+MANY, EMPTY = {"at_least": 30}, {"at_most": 0}
+
+
+def test_the_verdict_compares_each_model_with_its_own_network():
+    text = words(general="wide")
+    assert "**x**: its own network is off by 0.020 dex, those of the others by 0.50" in text
+    assert "**y**: its own network is off by 0.020 dex, those of the others by 0.70" in text
+    assert "the one for all by 0.020, and one that has seen none of them by 0.200." in text
+    assert "seen none" not in words()
+
+
+def test_the_verdict_follows_the_numbers():
+    assert "Joint training works: on" in words(0.02)
+    dear = words(0.08)
+    assert "Joint training has its price" in dear
+    assert "4.00 times" in dear
+
+
+def test_the_verdict_says_whether_empty_bins_are_known_to_be_empty():
+    assert "it knows that they are empty" in words(empty_error=0.05)
+    text = words(empty_error=0.9)
+    assert "off by 0.90 dex" in text
+    assert "it does not know them empty" in text
+    assert "empty bins of y (2 of 4 bins" in text
+
+
+def test_classifiers_are_judged_against_chance():
+    p = np.array([[0.9, 0.1], [0.2, 0.8]] * 10)
+    p = xr.DataArray(p, dims=("sample", "family"), coords={"family": ["x", "y"]})
+    truth = np.array(["x", "y"] * 9 + ["y", "y"])
+    scores = score_classes(p, truth, np.arange(20), rng=np.random.default_rng(0))
+    text = verdict_of_classes({"last layer": scores})
+    assert text.startswith("- **classifier, last layer**: right for 95.0 % of the maps (chance: 50")
