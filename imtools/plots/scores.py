@@ -120,7 +120,9 @@ def show_prediction(predictions, truth, sample, *, floor=FLOOR):
     values = log_counts(truth.isel(sample=sample), floor).values
     dots = hv.Scatter((x, values), kdim, LOG_DN, label="truth")
     panels.append(styled(dots, color=TRUTH, bokeh={"size": 4}, matplotlib={"s": 10}))
-    return panel(hv.Overlay(panels), legend="bottom_left", title=f"Test map {sample}")
+    few = predictions.sizes["method"] <= 4  # more would hide the curves
+    legend = "bottom_left" if few else "right"
+    return panel(hv.Overlay(panels), legend=legend, title=f"Test map {sample}")
 
 
 def show_ratio(predictions, truth, *, floor=FLOOR):

@@ -207,6 +207,9 @@ def _count_luminosities(cube, per_faint):
     per_bin = N_LUMINOSITIES / (2 * end)
     for i in range(cube.shape[0]):
         for t in cube[i].ravel():
+            if t == 0.0:  # nearly all voxels of a fine map without noise
+                counts[N_LUMINOSITIES // 2] += 1
+                continue
             level = (np.arcsinh(t * per_faint[i]) + end) * per_bin
             counts[int(min(max(level, 0.0), N_LUMINOSITIES - 1.0))] += 1
     return counts
