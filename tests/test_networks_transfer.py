@@ -6,7 +6,7 @@ import numpy.testing as npt
 import pytest
 
 from imtools import networks
-from imtools.networks.transfer import MeanOverSky, Temperature, build_classifier, logits_of
+from imtools.networks import MeanOverSky, Temperature, build_classifier, logits_of
 
 SHAPE = (16, 16, 4)
 SMALL = {

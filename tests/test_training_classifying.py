@@ -10,8 +10,8 @@ from toy_maps import toy_data, toy_experiment
 from imtools import networks
 from imtools.datasets import network_inputs
 from imtools.run_folder import read_json, read_rows
-from imtools.training import NonFiniteLossError, save_model
-from imtools.training.classifying import best_temperature, load_classifier, train_classifier
+from imtools.training import NonFiniteLossError, load_classifier, save_model, train_classifier
+from imtools.training.classifying import best_temperature
 
 NAMES = ("faint", "middle", "bright")
 EXPERIMENT = toy_experiment(epochs=30, batch_size=12, learning_rate=0.02, patience=30)

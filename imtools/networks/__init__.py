@@ -18,11 +18,12 @@ from imtools.networks.outputs import (
 )
 from imtools.networks.registry import ARCHITECTURES, adapt, average, build, register
 from imtools.networks.resnet import build_resnet50, build_resnet_small
+from imtools.networks.transfer import MeanOverSky, Temperature, build_classifier, logits_of
 
 __all__ = [
     "ARCHITECTURES", "LEVELS", "OUTPUTS", "Costs", "FreqChannel", "LogCounts", "MeanAndFactor",
-    "OrderedQuantiles", "Patches", "SoftHistogram", "Standardise", "SumCounts", "adapt", "average",
-    "build", "build_additive", "build_dense", "build_histogram", "build_notes_cnn",
-    "build_resnet50", "build_resnet_small", "count_costs", "mean_and_covariance", "predict_costs",
-    "register", "resized",
+    "MeanOverSky", "OrderedQuantiles", "Patches", "SoftHistogram", "Standardise", "SumCounts",
+    "Temperature", "adapt", "average", "build", "build_additive", "build_classifier", "build_dense",
+    "build_histogram", "build_notes_cnn", "build_resnet50", "build_resnet_small", "count_costs",
+    "logits_of", "mean_and_covariance", "predict_costs", "register", "resized",
 ]  # fmt: skip

@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 from imtools import networks
 from imtools.datasets import Batches, families, network_inputs
-from imtools.networks.transfer import build_classifier, logits_of
+from imtools.networks import build_classifier, logits_of
 from imtools.run_folder import append_row
+from imtools.training.failures import NonFiniteLossError
 from imtools.training.geometry import check_maps, describe_maps
-from imtools.training.loop import NonFiniteLossError, compile_network, device_name, predict
+from imtools.training.loop import compile_network, device_name, make_deterministic, predict
 from imtools.training.saved import load_model, save_model
 from imtools.training.splits import check_splits
 from imtools.training.targets import experiment_of
@@ -108,6 +109,7 @@ def train_classifier(model, experiment, data_train, data_validation, run_dir, *,
     run_dir = Path(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / HISTORY).unlink(missing_ok=True)
+    make_deterministic()
     keras.utils.set_random_seed(experiment.data.seed)
     classifier = build_classifier(model, len(names), frozen=frozen)
     known = network_inputs(data_train["map"], experiment, _rng(experiment, _ADAPT))
