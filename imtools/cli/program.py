@@ -30,7 +30,7 @@ class PairsCommand(TyperCommand):
         return super().parse_args(ctx, joined)
 
 
-Preset = Annotated[str | None, typer.Option(help="Sizes: tiny, quick or paper.")]
+Preset = Annotated[str | None, typer.Option(help="Sizes: tiny, quick, paper, full or comap.")]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(

@@ -47,6 +47,12 @@ PRESETS = {
         "patience": 100,
         "n_bootstrap": 1000,
     },
+    "full": {
+        "pool_freq": 1, "pool_dec": 1, "pool_ra": 1, "lazy": True,
+        "n_train": 32, "n_validation": 4, "n_test": 8, "n_draws": 16,
+        "architecture": "dense", "reads": "luminosity_scales", "dropout": 0.0, "width": 64,
+        "batch_size": 32, "epochs": 200, "patience": 50,
+    },
     "comap": {
         "n_pix": 21, "n_chan": 512, "pool_freq": 1, "pool_dec": 1, "pool_ra": 1,
         "pool_how": "mean", "beam_fwhm": 4.0, "beam_margin": 8.0, "fine_factor": 5,
@@ -101,9 +107,9 @@ class Experiment(Stage):
 
         Parameters
         ----------
-        preset : {"tiny", "quick", "paper", "comap"}
-            Sizes: seconds for tests, minutes on two cores, or a GPU's work; or the survey of COMAP,
-            half an hour on two cores.
+        preset : {"tiny", "quick", "paper", "full", "comap"}
+            Sizes: seconds for tests, minutes on two cores, or a GPU's work; the maps of "quick" at
+            full resolution, 18 GB; or the survey of COMAP, half an hour on two cores.
         **changes
             Parameters by name, of any stage.
 
@@ -178,7 +184,7 @@ class Experiment(Stage):
         """Return a short hash of what determines the data set: no noise, network or workers."""
         stages = self.model_dump(
             include={"survey", "halos", "luminosity", "sky", "preprocessing", "data", "counts"},
-            exclude={"preprocessing": {"transform"}, "data": {"n_workers"}, "counts": {"floor"}},
+            exclude={"preprocessing": {"transform"}, "data": {"n_workers", "lazy"}, "counts": {"floor"}},
         )
         text = json.dumps(without_later(stages), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -100,6 +100,7 @@ class DataStage(Stage):
     augment: bool = _field(True, "1", "turn each map by multiples of 90 deg and flip it at random")
     seed: int = _field(0, "1", "seeds every random draw", ge=0, lt=2**32)
     n_workers: int = _field(2, "1", "processes that make catalogues", ge=1, le=1024)
+    lazy: bool = _field(False, "1", "leave maps on disk until they are used: too many for memory")
 
 
 class CountsStage(Stage):
