@@ -7,23 +7,54 @@ import typer
 
 from imtools.cli.program import Parameters, Preset, in_one_line, values_of
 from imtools.run_folder import data_root, read_json
-from imtools.runs import list_runs, run_notebook
+from imtools.runs import list_runs, resume_run, run_notebook
 
 
 @in_one_line
 def run(
-    notebook: Annotated[Path, typer.Argument(help="A notebook with a parameters cell.")],
+    notebook: Annotated[
+        Path | None, typer.Argument(help="A notebook with a parameters cell.")
+    ] = None,
     preset: Preset = None,
     p: Parameters = None,
     run_dir: Annotated[Path | None, typer.Option(help="A new folder; else in data/runs.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
     reuse: Annotated[bool, typer.Option(help="Show the same run, if it is done already.")] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with a run that was killed: its folder or name."),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Resume though something has changed.")] = False,
 ):
     """Run a notebook, show its progress, and keep all it makes in a run folder."""
-    result = run_notebook(
-        notebook, preset=preset, parameters=values_of(p), run_dir=run_dir, timeout=timeout,
-        reuse=reuse, progress=True,
-    )  # fmt: skip
+    if resume is not None:
+        others = {"a notebook": notebook, "--preset": preset, "-p": p, "--run-dir": run_dir}
+        _check_alone({**others, "--reuse": reuse})
+        result = resume_run(resume, force=force, timeout=timeout, progress=True)
+    elif force:
+        msg = "run: --force is given without --resume, expected both; it is for a run that began"
+        raise ValueError(msg)
+    elif notebook is None:
+        msg = "run: got no notebook, expected the path of one, or --resume RUN"
+        raise ValueError(msg)
+    else:
+        result = run_notebook(
+            notebook, preset=preset, parameters=values_of(p), run_dir=run_dir, timeout=timeout,
+            reuse=reuse, progress=True,
+        )  # fmt: skip
+    _tell(result)
+
+
+def _check_alone(others):
+    """Raise if --resume is given together with what a run that has begun knows already."""
+    given = [name for name, value in others.items() if value]
+    if given:
+        msg = f"run: --resume is given with {', '.join(given)}, expected alone; leave them out"
+        raise ValueError(msg)
+
+
+def _tell(result):
+    """Say how a run ended, show its table of scores, and exit by its state."""
     if result.reused:
         typer.echo("the same run was done before; nothing was started")
     scores = result.folder / "scores.json"

@@ -1,6 +1,7 @@
 """Run one notebook in a process of its own and keep what it leaves in a run folder."""
 
 import logging
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,15 +102,21 @@ def run_job(job, folder, *, timeout=None, progress=False, stop=None):
     """
     with locked(folder):
         _check_empty(folder)
-        write_text(job.experiment.to_json(), folder / "experiment.json")
-        write_environment(folder)
-        facts = {
-            "notebook": job.notebook.name, "preset": job.preset, "parameters": job.parameters,
-            "fingerprint": job.fingerprint, "begun": time.time(),
-        }  # fmt: skip
-        write_status(folder, "running", **facts)
-        outcome = execute(job, folder, timeout=timeout, progress=progress, stop=stop)
-        return _finish(folder, outcome)
+        return carry_out(job, folder, timeout=timeout, progress=progress, stop=stop)
+
+
+def carry_out(job, folder, *, timeout, progress, stop=None, facts=None):
+    """Do a `Job` in a folder whose lock is held; `facts` (a dict) go into the status."""
+    write_text(job.experiment.to_json(), folder / "experiment.json", overwrite=True)
+    write_environment(folder)
+    known = {
+        "notebook": job.notebook.name, "source": os.path.relpath(job.notebook, folder),
+        "preset": job.preset, "parameters": job.parameters,
+        "fingerprint": job.fingerprint, "begun": time.time(),
+    }  # fmt: skip
+    write_status(folder, "running", **known | (facts or {}))
+    outcome = execute(job, folder, timeout=timeout, progress=progress, stop=stop)
+    return _finish(folder, outcome)
 
 
 def _find_done(fingerprint, run_dir):

@@ -23,6 +23,7 @@ IDLE = {
     "training": {"checkpoint_every"},
     "evaluation": {"n_bootstrap", "summaries"},
 }
+DEPTH = 3  # folders between that of a run and that of one of its trainings
 BACKENDS = ("jax", "keras", "numpy", "tensorflow", "tensorflow-cpu", "torch")
 
 
@@ -130,5 +131,8 @@ def _hash(data):
 
 
 def _forced(run_dir):
-    """Return whether `imtools run --resume --force` started this."""
-    return (run_dir / "status.json").exists() and bool(read_status(run_dir).get("forced"))
+    """Return whether the run that this is part of was resumed with --force."""
+    for folder in (run_dir, *run_dir.absolute().parents[:DEPTH]):
+        if (folder / "status.json").exists():
+            return bool(read_status(folder).get("forced"))
+    return False
