@@ -18,7 +18,7 @@ from imtools.evaluation import (
 )
 from imtools.evaluation import memorisation as mem
 from imtools.evaluation.outcomes import TITLES
-from imtools.run_folder import write_json
+from imtools.run_folder import read_json, write_json
 
 N_VOXELS = int(np.prod(SURVEY.shape))
 
@@ -43,11 +43,6 @@ def sky(catalogues, *, n_draws=4, centre=4.6, sigma=0.25, width=0.5, stream=0):
         "parameters": (("sample", "parameter"), np.array(parameters)),
     })  # fmt: skip
     return data.assign_coords(catalogue=("sample", np.repeat(list(catalogues), n_draws)))
-
-
-def with_labels_shuffled(data):
-    order = np.random.default_rng(5).permutation(data.sizes["sample"])
-    return data.assign(counts=data["counts"].copy(data=data["counts"].values[order]))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +80,8 @@ def reader(experiment, train, validation, tmp_path_factory):
 @pytest.fixture(scope="module")
 def crammer(experiment, train, validation, tmp_path_factory):
     """A network that learnt which answer belongs to which map, and the answers are wrong."""
-    wrong = with_labels_shuffled(train), with_labels_shuffled(validation)
+    rng = np.random.default_rng(5)
+    wrong = [mem.shuffle_labels(data, rng) for data in (train, validation)]
     plain = experiment.replace(blank_share=0.0)
     return fit_network(plain, *wrong, tmp_path_factory.mktemp("crammer"))
 
@@ -236,6 +232,15 @@ def test_shuffles_keep_every_voxel(test):
         )
 
 
+def test_shuffled_labels_are_those_of_other_maps(test):
+    wrong = mem.shuffle_labels(test, np.random.default_rng(0))
+    npt.assert_array_equal(wrong["map"], test["map"])
+    same = (wrong["counts"].values == test["counts"].values).all(axis=1)
+    assert same.mean() < 0.2
+    rows = [sorted(map(tuple, data["counts"].values)) for data in (wrong, test)]
+    assert rows[0] == rows[1]
+
+
 def test_a_quarter_turn_keeps_channels_and_comes_back_after_four(test):
     maps = test["map"][:2]
     turned = mem.quarter_turn(maps)
@@ -306,6 +311,12 @@ def test_a_family_without_sources_in_a_bin_is_not_asked_there(test, experiment):
     assert "Of 1 families that it does not know it reads 0" in seen.attrs["verdict"]
 
 
+def test_who_is_asked_about_its_own_family_alone_is_only_told(test, experiment):
+    seen = mem.family_errors(oracle(test, experiment), {"li2016": test}, experiment, seed=0)
+    assert seen.attrs["state"] == "told"
+    assert "no family among them" in seen.attrs["verdict"]
+
+
 def test_the_matrix_tells_home_from_abroad(test, experiment):
     here, there = test, sky(range(60, 70), centre=5.0)
     truths = {"li2016": oracle(here, experiment), "keating2016": oracle(there, experiment)}
@@ -370,12 +381,13 @@ def test_every_method_is_asked_about_the_same_noise(test, experiment):
 
 
 def test_fresh_catalogues_are_on_no_side_and_know_their_prior(experiment):
-    strong = experiment.replace(prior="strong")
+    strong = experiment.replace(prior="strong", rescale=1.0)
     further = mem.fresh_experiment(strong, n_catalogues=5, n_draws=2, luminosity_model="schechter")
     assert further.luminosity.prior == "loose"
     assert further.data.seed != strong.data.seed
     assert further.data.n_train + further.data.n_validation + further.data.n_test == 5
     assert further.survey == strong.survey
+    assert further.luminosity.rescale == 0
     same = mem.fresh_experiment(strong, n_catalogues=5, n_draws=2)
     assert same.luminosity.prior == "strong"
     assert same.data.seed == further.data.seed  # families share their haloes
@@ -398,7 +410,8 @@ def test_fresh_maps_are_made_once(monkeypatch, tmp_path):
 def test_families_are_painted_onto_the_same_fresh_haloes(monkeypatch, tmp_path):
     monkeypatch.setenv("IMTOOLS_DATA", str(tmp_path))
     names = ("li2016", "keating2016")
-    seen = mem.family_maps(toy_experiment(m_min=1e12), n_catalogues=3, n_draws=2, names=names)
+    experiment = toy_experiment(m_min=1e12, luminosity_model="comap2022", prior="joint")
+    seen = mem.family_maps(experiment, n_catalogues=3, n_draws=2, names=names)
     assert {k: set(v["luminosity_model"].values) for k, v in seen.items()} == {
         k: {k} for k in names
     }
@@ -418,9 +431,18 @@ def test_outcomes_are_kept_beside_the_scores(outcomes, tmp_path):
     npt.assert_allclose(one["numbers"]["share"], two["reader"]["spread"]["share"], rtol=1e-12)
     kept = xr.load_dataset(tmp_path / "memorisation" / "reader_spread.nc")
     assert kept.attrs["verdict"] == one["verdict"]
-    with pytest.raises(FileExistsError, match="pass overwrite=True"):
+    assert read_json(tmp_path / "scores.json") == summary
+    with pytest.raises(FileExistsError, match="verdicts"):
         write_memorisation(two, tmp_path)
     write_memorisation(two, tmp_path, overwrite=True)
+
+
+def test_outcomes_without_scores_are_kept_by_themselves(outcomes, tmp_path):
+    summary = write_memorisation({"reader": outcomes["reader"]}, tmp_path)
+    assert list(summary) == ["memorisation"]
+    assert not (tmp_path / "scores.json").exists()  # a run without scores has no scoreboard
+    kept = read_json(tmp_path / "memorisation" / "verdicts.json")
+    assert kept == summary["memorisation"]
 
 
 def test_the_table_has_a_row_a_test_and_a_column_a_method(outcomes):

@@ -55,21 +55,24 @@ def summarise_tests(tests):
 
 
 def write_memorisation(tests, run_dir, *, overwrite=False):
-    """Add the outcomes to ``scores.json`` of a run, and keep each in ``memorisation/``.
+    """Write each outcome and ``verdicts.json`` into ``memorisation/`` of a run.
+
+    The verdicts also become part of ``scores.json``, where `write_scores` has left one.
 
     Parameters
     ----------
     tests : dict of str to dict
         By method, from `memorisation_tests`.
     run_dir : path-like
-        Folder of the run, with ``scores.json`` from `write_scores`.
+        Folder of the run.
     overwrite : bool
         Replace outcomes that are there.
 
     Returns
     -------
     dict
-        The content of ``scores.json``, with ``memorisation`` from `summarise_tests`.
+        The content of ``scores.json``, if there is one; its ``memorisation`` is from
+        `summarise_tests`.
 
     Raises
     ------
@@ -77,20 +80,16 @@ def write_memorisation(tests, run_dir, *, overwrite=False):
         If there are outcomes and `overwrite` is False.
     """
     run_dir = Path(run_dir)
-    summary = read_json(run_dir / "scores.json")
-    if "memorisation" in summary and not overwrite:
-        msg = (
-            f"write_memorisation: {run_dir / 'scores.json'} holds outcomes already; pass "
-            "overwrite=True to replace them"
-        )
-        raise FileExistsError(msg)
-    folder = run_dir / "memorisation"
+    folder, scores = run_dir / "memorisation", run_dir / "scores.json"
+    verdicts = summarise_tests(tests)
     folder.mkdir(exist_ok=True)
+    write_json(verdicts, folder / "verdicts.json", overwrite=overwrite)
     for method, outcomes in tests.items():
         for name, outcome in outcomes.items():
             write_netcdf(outcome, folder / f"{method}_{name}.nc", overwrite=overwrite)
-    summary["memorisation"] = summarise_tests(tests)
-    write_json(summary, run_dir / "scores.json", overwrite=True)
+    summary = (read_json(scores) if scores.exists() else {}) | {"memorisation": verdicts}
+    if scores.exists():
+        write_json(summary, scores, overwrite=True)
     return summary
 
 

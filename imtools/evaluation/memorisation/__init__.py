@@ -26,6 +26,7 @@ from imtools.evaluation.memorisation.shuffles import (
     permute_voxels,
     quarter_turn,
     reverse_frequencies,
+    shuffle_labels,
     shuffled,
     swapped,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "quarter_turn",
     "reverse_frequencies",
     "seen_and_unseen",
+    "shuffle_labels",
     "shuffled",
     "spread",
     "swapped",

@@ -36,7 +36,7 @@ def kind_of_answer(log_dn, mean, width):
     --------
     >>> import numpy as np
     >>> mean, width = np.array([4.0, 2.0]), np.array([0.2, 0.2])
-    >>> [kind_of_answer(a, mean, width) for a in ([-1, -2], [4.1, 1.9], [3.0, 1.0], [5.0, 1.0])]
+    >>> [kind_of_answer(a, mean, width) for a in ([-1, -2], [4.1, 1.9], [3, -1], [5.0, 1.0])]
     ['none', 'prior', 'fainter', 'other']
     """
     log_dn, mean = np.asarray(log_dn), np.asarray(mean)

@@ -1,7 +1,6 @@
 """Trained on one family of luminosity models, asked about another."""
 
 import numpy as np
-import xarray as xr
 
 from imtools.evaluation.memorisation.answers import (
     answers,
@@ -51,6 +50,8 @@ def family_errors(method, families, experiment, *, seed):
         f"Of {len(known)} families that it does not know it reads {len(carried)} to better than "
         f"{CARRIES:g} dex; it errs most, by {largest:.2g} dex, on {worst}."
     )
+    if worst is None:
+        verdict = "There is no family among them that it does not know."
     return judged(
         "families", state, verdict,
         {
@@ -108,16 +109,6 @@ def family_matrix(methods, families, experiments, *, seed):
             "spread": (("family", "log_l"), spread, "dex", "spread of the truth"),
         },
         log_l=dn["log_l"], **both,
-    )  # fmt: skip
-
-
-def select_quoted(matrix, dn):
-    """Return the errors of a matrix at the quoted luminosities, dims (trained, family, quoted)."""
-    values = np.array([[at_quoted(row, dn) for row in rows] for rows in matrix["error"].values])
-    return xr.DataArray(
-        values, dims=("trained", "family", "quoted"),
-        coords={"trained": matrix["trained"], "family": matrix["family"]},
-        attrs=matrix["error"].attrs,
     )  # fmt: skip
 
 

@@ -77,8 +77,12 @@ def family_maps(experiment, *, n_catalogues, n_draws=2, names=FAMILIES):
     Returns
     -------
     dict of str to xarray.Dataset
-        As from `datasets.load`, by luminosity model.
+        As from `datasets.load`, by luminosity model. The prior is that of the experiment, or
+        "ten_percent" where none of the families knows it.
     """
+    prior = experiment.luminosity.prior
+    known = any(prior in ("fiducial", *LUMINOSITY_MODELS[name].PRIORS) for name in names)
     mixed = {"luminosity_model": "+".join(names), "n_draws": n_draws * len(names)}
+    mixed["prior"] = prior if known else "ten_percent"
     data = fresh_maps(experiment, n_catalogues=n_catalogues, **mixed)
     return {name: datasets.select_families(data, name) for name in names}

@@ -32,6 +32,12 @@ def permute_voxels(maps, rng):
     return maps.copy(data=rng.permuted(flat, axis=1).reshape(maps.shape))
 
 
+def shuffle_labels(data, rng):
+    """Return a data set in which each map has the counts of another: nothing is left to learn."""
+    order = rng.permutation(data.sizes["sample"])
+    return data.assign(counts=data["counts"].copy(data=data["counts"].values[order]))
+
+
 SHUFFLES = {
     "quarter turn": quarter_turn,
     "voxels permuted": permute_voxels,
