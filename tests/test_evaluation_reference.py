@@ -3,7 +3,7 @@ import numpy.testing as npt
 import pytest
 import xarray as xr
 
-from imtools.evaluation import one_point_reference
+from imtools.evaluation import has_reference, one_point_reference
 from imtools.experiment import Experiment
 from imtools.luminosity import Li2016
 from imtools.preprocessing import pool_cube
@@ -54,6 +54,9 @@ def test_without_noise_there_is_no_reference(data):
 
 
 def test_a_mixture_and_rescaled_maps_have_no_reference(data):
+    assert has_reference(NOISY)
+    assert not has_reference(NOISY.replace(sigma_noise=0.0))
     for changes in ({"luminosity_model": "li2016+comap2022"}, {"rescale": 0.5}):
         with pytest.raises(ValueError, match="expected one model and 0"):
             one_point_reference(data, NOISY.replace(**changes), rng=np.random.default_rng(0))
+        assert not has_reference(NOISY.replace(**changes))

@@ -6,7 +6,7 @@ from imtools.evaluation.outcomes import (
     verdict_of_tests,
     write_memorisation,
 )
-from imtools.evaluation.reference import one_point_reference
+from imtools.evaluation.reference import has_reference, one_point_reference
 from imtools.evaluation.scores import score
 from imtools.evaluation.signal import format_by_signal, score_by_signal, signal_to_noise
 from imtools.evaluation.tables import (
@@ -19,7 +19,8 @@ from imtools.evaluation.tables import (
 from imtools.evaluation.verdict import verdict
 
 __all__ = [
-    "LABELS", "format_by_signal", "format_table", "format_tests", "one_point_reference",
-    "published_scores", "score", "score_by_signal", "signal_to_noise", "summarise",
-    "summarise_tests", "verdict", "verdict_of_tests", "write_memorisation", "write_scores",
+    "LABELS", "format_by_signal", "format_table", "format_tests", "has_reference",
+    "one_point_reference", "published_scores", "score", "score_by_signal", "signal_to_noise",
+    "summarise", "summarise_tests", "verdict", "verdict_of_tests", "write_memorisation",
+    "write_scores",
 ]  # fmt: skip

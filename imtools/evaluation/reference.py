@@ -9,6 +9,13 @@ from imtools.observing import voxel_noise
 from imtools.statistics import reference_error
 
 
+def has_reference(experiment):
+    """Return whether `one_point_reference` can say anything of an experiment's maps."""
+    luminosity = experiment.luminosity
+    one_model = luminosity.luminosity_model in LUMINOSITY_MODELS and luminosity.rescale == 0
+    return experiment.observing.sigma_noise > 0 and one_model
+
+
 def one_point_reference(data, experiment, *, rng, n_maps=16):
     """Return the one-point reference error at the parameters of some maps of a data set.
 
