@@ -68,6 +68,7 @@ def compile_network(model, training, n_steps, loss):
     # XLA made TensorFlow's training on a CPU 2 to 8 times slower; JAX compiles or crawls
     compiled = keras.backend.backend() == "jax"
     model.compile(optimizer=optimizer, loss=loss, jit_compile=compiled)
+    optimizer.build(model.trainable_variables)  # in the first step it would be traced twice
 
 
 def fit(
