@@ -17,6 +17,7 @@ from imtools.evaluation import (
     write_memorisation,
 )
 from imtools.evaluation import memorisation as mem
+from imtools.evaluation.memorisation import answers
 from imtools.evaluation.outcomes import TITLES
 from imtools.run_folder import read_json, write_json
 
@@ -362,6 +363,15 @@ def test_answers_that_are_no_numbers_are_refused(test, experiment):
         mem.spread(lambda maps, _: np.zeros((40, 3)), test, experiment, seed=0)
     with pytest.raises(ValueError, match="560 values not finite"):
         mem.spread(lambda maps, _: np.full((40, 14), np.nan), test, experiment, seed=0)
+
+
+def test_few_maps_are_taken_where_they_are_large(test, monkeypatch):
+    assert answers.some_maps(test, 10).sizes["sample"] == 10
+    assert set(answers.some_maps(test, 10)["catalogue"].values) == set(range(60, 70))
+    monkeypatch.setattr(answers, "MAX_BYTES", 15 * test["map"].nbytes // 40)
+    assert answers.some_maps(test, 128).sizes["sample"] == 15
+    monkeypatch.setattr(answers, "MAX_BYTES", 1)
+    assert answers.some_maps(test, 128).sizes["sample"] == answers.LEAST_MAPS
 
 
 def test_every_method_is_asked_about_the_same_noise(test, experiment):

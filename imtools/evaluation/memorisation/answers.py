@@ -11,6 +11,8 @@ from imtools.counts import QUOTED_LOG_L, log_counts, log_l_edges, quoted_bins
 from imtools.datasets import observe
 
 STATES = ("passed", "failed", "told")  # told: a fact beside the others, that nothing hangs on
+MAX_BYTES = 2**29  # of the maps that one test looks at
+LEAST_MAPS = 8
 _NOISE = 8  # what a random stream is for
 
 
@@ -60,11 +62,13 @@ def named(method):
 
 
 def some_maps(data, n_maps):
-    """Return at most `n_maps` of a data set, evenly over its catalogues and draws."""
-    n = data.sizes["sample"]
-    if n <= n_maps:
-        return data
-    return data.isel(sample=np.linspace(0, n - 1, n_maps).round().astype(int))
+    """Return at most `n_maps` of a data set in memory, evenly over its catalogues and draws.
+
+    There are fewer where maps are large: together they take half a gigabyte at most.
+    """
+    n, each = data.sizes["sample"], data["map"].nbytes // max(data.sizes["sample"], 1)
+    n_taken = min(n, n_maps, max(LEAST_MAPS, MAX_BYTES // max(each, 1)))
+    return data.isel(sample=np.linspace(0, n - 1, n_taken).round().astype(int)).load()
 
 
 def log_truth(data, experiment):

@@ -106,7 +106,7 @@ def blank_sky(method, data_train, experiment, *, seed):
 def _blank(data, n):
     """Return `n` maps of zeros on the voxels of a data set."""
     one = data["map"].isel(sample=np.zeros(n, dtype=int))
-    return one.copy(data=np.zeros_like(one.values))
+    return one.copy(data=np.zeros(one.shape, one.dtype))
 
 
 def _without_noise(experiment):
