@@ -62,6 +62,19 @@ def test_history_counts_epochs_from_one_and_keeps_the_networks_of_an_ensemble_ap
     assert all(c.dimension_values(0).tolist() == [1, 2] for c in drawn)
 
 
+def test_history_marks_where_a_training_was_resumed():
+    history = {"member": np.array([0.0, 0, 1, 1]), "epoch": np.array([0.0, 1, 0, 1])}
+    history |= {"loss": np.arange(4.0) + 1, "validation_loss": np.arange(4.0) + 5}
+    assert not [e for e in panels.show_history(history).values() if type(e) is hv.Scatter]
+    overlay = panels.show_history(history | {"seam": np.array([0.0, 1, 0, 0])})
+    dots = {e.label: e for e in overlay.values() if type(e) is hv.Scatter}
+    assert dots.keys() == {"training, resumed", "validation, resumed"}
+    assert dots["training, resumed"].array().tolist() == [[2, 2]]
+    assert dots["validation, resumed"].array().tolist() == [[2, 6]]
+    for backend in ("bokeh", "matplotlib"):
+        assert hv.render(overlay, backend=backend) is not None
+
+
 def test_rms_shows_each_method_at_its_own_error(scores):
     drawn = curves(panels.show_rms(scores))
     assert set(drawn) == {"prior mean", "histogram regression", "network"}

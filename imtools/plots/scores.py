@@ -35,15 +35,17 @@ def show_history(history):
     ----------
     history : dict of numpy.ndarray
         Columns of ``history.csv`` (`run_folder.read_rows`): ``member``, ``epoch``, ``loss``,
-        ``validation_loss``.
+        ``validation_loss`` and, in those of trainings that can be resumed, ``seam``.
 
     Returns
     -------
     holoviews.Overlay
         A pair of curves for each network of an ensemble; the training loss is that of an epoch's
-        batches while the network changes, with dropout.
+        batches while the network changes, with dropout. An open circle is the first epoch of a
+        training that was resumed.
     """
-    curves = []
+    curves, circles, kdim = [], [], hv.Dimension("epoch")
+    seams = history.get("seam", np.zeros(history["epoch"].size)) > 0
     for name, label, colour in (
         ("loss", "training", COLOURS[6]),
         ("validation_loss", "validation", METHOD_COLOURS["network"]),
@@ -51,9 +53,20 @@ def show_history(history):
         for member in np.unique(history["member"]):
             rows = history["member"] == member
             x, y = history["epoch"][rows] + 1, history[name][rows]
-            kdim = hv.Dimension("epoch")
             curves.append(line(x, y, kdim=kdim, vdim=LOSS, colour=colour, label=label))
-    return panel(hv.Overlay(curves), wide=True, logy=True, title="Loss history")
+        if seams.any():
+            x, y = history["epoch"][seams] + 1, history[name][seams]
+            circle = hv.Scatter((x, y), kdim, LOSS, label=f"{label}, resumed")
+            circles.append(_open_circles(circle, colour))
+    return panel(hv.Overlay(curves + circles), wide=True, logy=True, title="Loss history")
+
+
+def _open_circles(dots, colour):
+    return styled(
+        dots, color="white",
+        bokeh={"line_color": colour, "line_width": 2, "size": 9},
+        matplotlib={"edgecolors": colour, "linewidth": 1.5, "s": 45},
+    )  # fmt: skip
 
 
 def show_rms(scores, published=None, *, subset="all"):
