@@ -37,7 +37,8 @@ def test_each_family_has_its_own_error():
     npt.assert_allclose(scores["rms"].sel(family="y"), [[0] * 4, [0.2] * 4], atol=1e-12)
     npt.assert_allclose(scores["bias"].sel(family="y")[1], -0.2)
     npt.assert_array_equal(scores["n_maps"], [[2] * 4, [3] * 4])
-    npt.assert_allclose(scores["rms_over_bins"], [[0.1, 0], [0, 0.2]], atol=1e-12)
+    for name in ("rms_over_bins", "typical"):
+        npt.assert_allclose(scores[name], [[0.1, 0], [0, 0.2]], atol=1e-12)
     assert scores["rms"].attrs["units"] == "dex"
 
 
@@ -47,6 +48,16 @@ def test_the_pooled_error_is_over_all_maps_and_bins():
     for name in "xy":
         expected = np.sqrt((error[0, name == FAMILY] ** 2).mean())
         npt.assert_allclose(scores["rms_over_bins"].sel(family=name), expected)
+
+
+def test_an_edge_in_one_bin_does_not_set_the_typical_error():
+    error = np.full((1, 5, 4), 0.1)
+    error[..., 2] = 4.0
+    scores = score_by_family(*make(error), FAMILY)
+    npt.assert_allclose(scores["typical"], 0.1)
+    assert (scores["rms_over_bins"] > 1.9).all()
+    text = format_families(scores, "rms", which="rms_over_bins")
+    assert text.splitlines()[1].split() == ["one", "2.002", "2.002"]
 
 
 def test_only_bins_with_so_many_sources_are_scored():
@@ -62,7 +73,8 @@ def test_only_bins_with_so_many_sources_are_scored():
 
 def test_a_family_without_such_bins_has_no_score():
     scores = score_by_family(*make(np.zeros((1, 5, 4))), FAMILY, at_least=600)
-    assert np.isnan(scores["rms_over_bins"].sel(family="x")).all()
+    for name in ("rms_over_bins", "typical"):
+        assert np.isnan(scores[name].sel(family="x")).all()
     text = format_families(scores, "rms [dex]")
     head, row = text.splitlines()
     assert head.split() == ["rms", "[dex]", "x", "y"]

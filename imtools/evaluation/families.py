@@ -31,7 +31,8 @@ def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, f
     -------
     xarray.Dataset, dims ("family", "method", "log_l")
         ``rms`` and ``bias`` [dex], and ``n_maps`` (family, log_l); NaN where no map is scored.
-        ``rms_over_bins`` (family, method) pools all that is scored.
+        ``rms_over_bins`` (family, method) pools all that is scored; ``typical`` is the median over
+        bins, which an edge of the luminosity function in one or two bins does not set.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, f
     taken = (dn >= at_least) & (dn <= at_most)
     error = np.where(taken, predicted - log_counts(truth, floor).values, np.nan)
     names = list(dict.fromkeys(family.tolist()))
-    rows = {"rms": [], "bias": [], "n_maps": [], "rms_over_bins": []}
+    rows = {"rms": [], "bias": [], "n_maps": [], "rms_over_bins": [], "typical": []}
     for name in names:
         own = error[:, family == name]
         n = np.isfinite(own[0]).sum(axis=0)
@@ -59,6 +60,8 @@ def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, f
         rows["n_maps"].append(n)
         all_bins = max(n.sum(), 1) if n.sum() else np.nan
         rows["rms_over_bins"].append(np.sqrt(np.nansum(own**2, axis=(1, 2)) / all_bins))
+        scored = rows["rms"][-1][:, n > 0]
+        rows["typical"].append(np.median(scored, axis=1) if n.any() else np.nan * own[:, 0, 0])
     three = ("family", "method", "log_l")
     variables = {
         k: (three, np.array(rows[k]), {"units": "dex", "long_name": text})
@@ -67,7 +70,9 @@ def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, f
     maps = {"units": "1", "long_name": "maps scored"}
     pooled = {"units": "dex", "long_name": f"{NAMES['rms']}, all bins"}
     variables["n_maps"] = (("family", "log_l"), np.array(rows["n_maps"]), maps)
+    middle = {"units": "dex", "long_name": f"{NAMES['rms']}, median over bins"}
     variables["rms_over_bins"] = (three[:2], np.array(rows["rms_over_bins"]), pooled)
+    variables["typical"] = (three[:2], np.array(rows["typical"]), middle)
     return xr.Dataset(
         variables,
         coords={
@@ -78,8 +83,8 @@ def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, f
     )  # fmt: skip
 
 
-def format_families(scores, text):
-    """Return a text table of the pooled rms [dex], a row a method and a column a family.
+def format_families(scores, text, *, which="typical"):
+    """Return a text table of errors [dex], a row a method and a column a family.
 
     Parameters
     ----------
@@ -87,13 +92,15 @@ def format_families(scores, text):
         From `score_by_family`.
     text : str
         What was scored, for the head of the table.
+    which : {"typical", "rms_over_bins"}
+        Median over bins, or all bins pooled.
     """
     families, methods = (scores[k].values.tolist() for k in ("family", "method"))
     first = max(len(text), *(len(name) for name in methods))
     width = max(len(name) for name in families)
     lines = [f"{text:{first}} " + " ".join(f"{name:>{width}}" for name in families)]
     for method in methods:
-        row = scores["rms_over_bins"].sel({"method": method}).values
+        row = scores[which].sel({"method": method}).values
         cells = [f"{x:{width}.3f}" if np.isfinite(x) else f"{'-':>{width}}" for x in row]
         lines.append(f"{method:{first}} " + " ".join(cells))
     return "\n".join(lines)

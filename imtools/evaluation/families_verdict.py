@@ -26,7 +26,7 @@ def verdict_by_family(scores, empty, *, joint="all", general=None):
     """
     families = scores["family"].values.tolist()
     rms = {
-        method: dict(zip(families, scores["rms_over_bins"].sel({"method": method}).values.tolist(),
+        method: dict(zip(families, scores["typical"].sel({"method": method}).values.tolist(),
                          strict=True))
         for method in scores["method"].values.tolist()
     }  # fmt: skip
