@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from imtools.training.ahead import drawn_ahead
 from imtools.training.checkpoints import network_state, restore_network
 from imtools.training.failures import NonFiniteLossError
 from imtools.training.losses import loss_of
@@ -156,11 +157,13 @@ def _after(progress, model, loss):
 
 def _train_steps(model, batches, steps, n_full, epoch, target):
     """Take `steps` of the training, counted from its start, and return their mean loss."""
-    losses = []
-    for step in steps:
+
+    def draw(step):
         inputs, counts = batches.batch(*divmod(step, n_full))
-        losses.append(_finite(model.train_on_batch(inputs, target.encode(counts)), epoch))
-    return float(np.mean(losses))
+        return inputs, target.encode(counts)
+
+    drawn = drawn_ahead(draw, steps)
+    return float(np.mean([_finite(model.train_on_batch(*pair), epoch) for pair in drawn]))
 
 
 def _finite(loss, epoch):
