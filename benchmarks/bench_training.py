@@ -72,7 +72,7 @@ def bench_network(name, compiled, at_least):
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse", jit_compile=compiled)
     first, step = seconds_a_call(lambda: model.train_on_batch(inputs, targets), at_least=at_least)
     _, answer = seconds_a_call(lambda: model.predict_on_batch(inputs), at_least=at_least / 2)
-    row = {"network": name, "weights": model.count_params(), "first": first, "step": step}
+    row = {"network": name, "weights": model.count_params(), "first": first}
     return row | {"train": size / step, "infer": size / answer}
 
 
@@ -84,32 +84,53 @@ def bench_backend(mode, quick):
         print(json.dumps(bench_network(name, MODES[mode][1], 1 if quick else 5)), flush=True)
 
 
-def bench_batches(quick):
-    """Print what the loop waits for: seconds to draw a batch, without noise and with it."""
+def bench_waiting(quick):
+    """Print what share of its time the loop of each network waits for batches."""
+    import keras
     import xarray as xr
 
-    from imtools import datasets
+    from imtools import datasets, networks
     from imtools.counts import DEFAULT_EDGES, luminosity_function
     from imtools.experiment import Experiment
     from imtools.survey import Survey
+    from imtools.training.ahead import drawn_ahead
 
-    n_maps, rng = 128, np.random.default_rng(0)
-    survey = Survey.notes().replace(n_pix=64, n_chan=10)
-    maps = [
-        survey.cube(rng.exponential(1.0, survey.shape).astype("float32")) for _ in range(n_maps)
-    ]
+    n_maps, size, rng = 128, 32, np.random.default_rng(0)
+    survey = Survey.notes().replace(n_pix=SHAPE[0], n_chan=SHAPE[2])
+    maps = rng.exponential(1.0, (n_maps, *survey.shape)).astype("float32")
+    maps = xr.concat([survey.cube(values) for values in maps], "sample")
     counts = luminosity_function(rng.poisson(9.0, (n_maps, N_OUTPUTS)), DEFAULT_EDGES)
-    data = xr.Dataset({"map": xr.concat(maps, "sample"), "counts": counts})
+    data = xr.Dataset({"map": maps, "counts": counts})
     data = data.assign_coords(catalogue=("sample", np.arange(n_maps)))
-    for sigma in (0.0, 11.0):
-        experiment = Experiment.from_preset("quick", sigma_noise=sigma, batch_size=32)
-        batches = datasets.Batches(data, experiment, seed=0)
-        order = iter(range(10_000))
-        _, taken = seconds_a_call(
-            lambda batches=batches, order=order: batches.batch(*divmod(next(order), 4)),
-            at_least=0.5 if quick else 3, most=1000,
-        )  # fmt: skip
-        print(json.dumps({"noise": sigma, "seconds": taken}))
+    for name in NETWORKS:
+        if name == LARGE:
+            continue
+        architecture, settings, _ = NETWORKS[name]
+        model = networks.build(architecture, SHAPE, N_OUTPUTS, **settings)
+        model.compile(optimizer=keras.optimizers.Adam(1e-5), loss="mse", jit_compile=False)
+        row = {"network": name}
+        for sigma in (0.0, 11.0):
+            experiment = Experiment.from_preset("quick", sigma_noise=sigma, batch_size=size)
+            batches = datasets.Batches(data, experiment, seed=0)
+            row[f"{sigma:g} uK"] = waiting_share(model, batches, drawn_ahead, 1 if quick else 4)
+        print(json.dumps(row), flush=True)
+
+
+def waiting_share(model, batches, drawn_ahead, at_least):
+    """Return the share of the loop's time before a batch is there, after a first one."""
+    drawn = drawn_ahead(
+        lambda step: batches.batch(*divmod(step, batches.n_batches())), range(10_000)
+    )
+    model.train_on_batch(*next(drawn))
+    waited, start, now = 0.0, perf_counter(), 0.0
+    while now < at_least:
+        begun = perf_counter()
+        batch = next(drawn)
+        waited += perf_counter() - begun
+        model.train_on_batch(*batch)
+        now = perf_counter() - start
+    drawn.close()
+    return waited / now
 
 
 def bench_convolutions(quick):
@@ -161,8 +182,7 @@ def rows_of(part, quick, *, backend="tensorflow"):
 
 
 def print_speeds(quick):
-    """Print maps a second, backend by backend, and return the seconds of TensorFlow's steps."""
-    steps = {}
+    """Print maps a second, backend by backend."""
     for mode, (backend, _) in MODES.items():
         if find_spec(backend) is None:
             print(f"\n{mode}: {backend} is not installed")
@@ -173,18 +193,14 @@ def print_speeds(quick):
                 f"  {row['network']:32s}{row['weights']:12,d}{row['train']:10.1f}"
                 f"{row['infer']:10.1f}{row['first']:10.1f} s", flush=True,
             )  # fmt: skip
-            if mode == "TensorFlow":
-                steps[row["network"]] = row["step"] * 32 / NETWORKS[row["network"]][2]
-    return steps
 
 
-def print_waiting(steps, quick):
+def print_waiting(quick):
     """Print the share of a training's time in which a network waits for its batch."""
-    batches = rows_of("batches", quick)
     print("\nshare of the time spent waiting for data, batches of 32, TensorFlow")
-    for name, step in steps.items():
-        shares = [row["seconds"] / (row["seconds"] + step) for row in batches]
-        print(f"  {name:32s}{shares[0]:8.1%} without noise{shares[1]:8.1%} with noise")
+    for row in rows_of("waiting", quick):
+        shares = f"{row['0 uK']:8.1%} without noise{row['11 uK']:8.1%} with noise"
+        print(f"  {row['network']:32s}{shares}", flush=True)
 
 
 def print_convolutions(quick):
@@ -203,14 +219,15 @@ def main():
     """Print all tables, or one part as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer steps, small networks alone")
-    parser.add_argument("--part", choices=(*MODES, "batches", "convolutions"), help="one as JSON")
+    parser.add_argument("--part", choices=(*MODES, "waiting", "convolutions"), help="one as JSON")
     given = parser.parse_args()
     if given.part is None:
         print(f"maps of {' x '.join(map(str, SHAPE))} voxels, maps a second")
-        print_waiting(print_speeds(given.quick), given.quick)
+        print_speeds(given.quick)
+        print_waiting(given.quick)
         print_convolutions(given.quick)
-    elif given.part == "batches":
-        bench_batches(given.quick)
+    elif given.part == "waiting":
+        bench_waiting(given.quick)
     elif given.part == "convolutions":
         bench_convolutions(given.quick)
     else:
