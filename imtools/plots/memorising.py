@@ -16,6 +16,7 @@ CHANGE = hv.Dimension("change", label="rms change of log10 dN [dex]")
 SPREAD = hv.Dimension("spread", label="spread of log10 dN over maps [dex]")
 CORRELATION = hv.Dimension("correlation", label="correlation of answer and truth")
 FILLED = hv.Dimension("filled", label="share of voxels that are not empty")
+ABOVE = 1.5  # dex above the training maps, where the axis of counts ends
 LOWEST = -2.0  # log10 dN; a hundredth of a source is none
 FAINTEST = 1e-3  # dex, where a log axis of errors ends
 
@@ -85,7 +86,7 @@ def show_blank(outcome, *, smooth=0.0, title="Maps without signal"):
                 panels.append(
                     line(x, smoothed, colour=COLOURS[3], dash="dashed", label=label, **look)
                 )
-    top = max(float(prior.max()), float(outcome["log_dn"].max())) + 0.5
+    top = float(prior.max()) + ABOVE  # some answers are beyond any number of sources
     return panel(hv.Overlay(panels), wide=True, title=title, ylim=(LOWEST, top))
 
 

@@ -6,7 +6,7 @@ from imtools.evaluation.memorisation.answers import answers, as_observed, judged
 
 NOTES_NOISE = 11.0  # uK, the level of the notes, where the experiment has no noise
 N_NOISE = 16  # maps of noise alone
-TEN = 10  # sources, from where a number is told whole
+TEN, MILLION = 10, 1e6  # sources, between which a number is told whole
 LEAST_WIDTH = 0.01  # dex; a bin that no training map changes is not known better than that
 IN_WORDS = {
     "none": "with none",
@@ -30,13 +30,14 @@ def kind_of_answer(log_dn, mean, width):
     -------
     str
         "none": below one source in every bin. "prior": within one width of the mean, root mean
-        square over bins. "fainter": more than one width below it, on average. Else "other".
+        square over bins. "fainter": more than one width below it on average, and nowhere more than
+        one above. Else "other".
 
     Examples
     --------
     >>> import numpy as np
     >>> mean, width = np.array([4.0, 2.0]), np.array([0.2, 0.2])
-    >>> [kind_of_answer(a, mean, width) for a in ([-1, -2], [4.1, 1.9], [3, -1], [5.0, 1.0])]
+    >>> [kind_of_answer(a, mean, width) for a in ([-1, -2], [4.1, 1.9], [3, -1], [2, 9])]
     ['none', 'prior', 'fainter', 'other']
     """
     log_dn, mean = np.asarray(log_dn), np.asarray(mean)
@@ -45,7 +46,7 @@ def kind_of_answer(log_dn, mean, width):
     away = (log_dn - mean) / np.maximum(width, LEAST_WIDTH)
     if np.sqrt(np.mean(away**2)) <= 1:
         return "prior"
-    return "fainter" if np.mean(away) < -1 else "other"
+    return "fainter" if np.mean(away) < -1 and (away <= 1).all() else "other"
 
 
 def blank_sky(method, data_train, experiment, *, seed):
@@ -124,5 +125,5 @@ def _with_noise(experiment):
 
 def _in_words(kinds, most, sky):
     largest = most[f"largest_dn_{sky}"]
-    number = f"{largest:.2g}" if largest < TEN else f"{largest:.0f}"
+    number = f"{largest:.0f}" if TEN <= largest < MILLION else f"{largest:.2g}"
     return f"{IN_WORDS[kinds[sky]]} (at most {number} in a bin)"

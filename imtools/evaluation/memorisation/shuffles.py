@@ -12,6 +12,7 @@ from imtools.evaluation.memorisation.answers import (
     typical,
 )
 
+LEAST_TOLD = 1e-3  # dex, below which a change is rounding
 FOLLOWS = 0.8  # an error of that share of the error with a swapped map, and less, follows the map
 
 
@@ -77,8 +78,9 @@ def shuffled(method, data, experiment, *, seed):
     turn, permuted, backwards = (typical(values, dn) for values in change.values())
     usual = typical(error, dn)
     verdict = (
-        f"A quarter turn changes the answer by {turn:.2g} dex, its error being {usual:.2g}; voxels "
-        f"out of place change it by {permuted:.2g}, frequencies reversed by {backwards:.2g}."
+        f"A quarter turn changes the answer by {_dex(turn)} dex, its error being {_dex(usual)}; "
+        f"voxels out of place change it by {_dex(permuted)}, frequencies reversed by "
+        f"{_dex(backwards)}."
     )
     return judged(
         "shuffled", "passed" if turn <= usual else "failed", verdict,
@@ -144,3 +146,7 @@ def swapped(method, data, experiment, *, seed):
         },
         log_l=dn["log_l"],
     )  # fmt: skip
+
+
+def _dex(value):
+    return f"{value:.2g}" if value >= LEAST_TOLD else "less than 0.001"
