@@ -3,14 +3,27 @@
 import os
 import resource
 import signal
+import subprocess
 import sys
 import warnings
+from pathlib import Path
 
+import keras
 import numpy as np
 import numpy.testing as npt
 import pytest
+from toy_maps import toy_data, toy_experiment
 
-from imtools.training import checkpoints
+from imtools.datasets import Batches
+from imtools.run_folder import read_rows, read_status
+from imtools.training import (
+    NonFiniteLossError,
+    OutOfMemoryError,
+    checkpoints,
+    device_name,
+    load_model,
+    train,
+)
 from imtools.training.checkpoints import differences, read_checkpoint, write_checkpoint
 
 ARRAYS = {"state": [np.arange(6.0).reshape(2, 3), np.array(3, "int64")], "best": [np.ones(4, "f4")]}
@@ -185,3 +198,96 @@ def test_differences_are_told_by_name():
         "device is cpu:0, was not set", "maps is not set, was a", "patience is 3, was 2"
     ]  # fmt: skip
     assert checkpoints.KEPT == 2
+
+
+# --- a training that fails
+
+
+@pytest.fixture(scope="module")
+def data():
+    return toy_data(range(6)), toy_data(range(6, 8))
+
+
+def test_a_loss_of_nan_leaves_the_checkpoint_before_it(data, tmp_path, monkeypatch):  # F19
+    plain = Batches.batch
+
+    def poisoned(self, epoch, index):
+        inputs, counts = plain(self, epoch, index)
+        return inputs, counts * (np.nan if (epoch, index) == (2, 1) else 1)
+
+    monkeypatch.setattr(Batches, "batch", poisoned)
+    for _ in range(2):  # resumed, it fails at the same place
+        with pytest.raises(NonFiniteLossError, match="the loss is nan in epoch 2"):
+            train(toy_experiment(epochs=5), *data, tmp_path)
+        assert read_status(tmp_path)["reason"].startswith("nan: ")
+        found = read_checkpoint(tmp_path / "checkpoints")
+        assert found["facts"]["epoch"] == 1
+        assert all(np.isfinite(a).all() for a in found["arrays"]["state"])
+        assert list(read_rows(tmp_path / "history.csv")["epoch"]) == [0, 1]
+    monkeypatch.setattr(Batches, "batch", plain)  # as if that map had been mended
+    train(toy_experiment(epochs=5), *data, tmp_path)
+    assert list(read_rows(tmp_path / "history.csv")["seam"]) == [0, 0, 1, 0, 0]
+
+
+def huge_tensor(self, epoch, index):
+    return keras.ops.zeros((2**20, 2**20, 2**8)), None  # a petabyte, by the backend
+
+
+def huge_array(self, epoch, index):
+    return np.zeros((2**20, 2**20, 2**8)), None
+
+
+@pytest.mark.parametrize("batch", [huge_tensor, huge_array])
+def test_too_little_memory_is_told_with_a_way_out(data, tmp_path, monkeypatch, batch):  # F20
+    monkeypatch.setattr(Batches, "batch", batch)
+    match = r"out of memory with batch_size 4 and architecture 'histogram'.*batch_size, to 2 for"
+    with pytest.raises(OutOfMemoryError, match=match) as caught:
+        train(toy_experiment(), *data, tmp_path)
+    assert "\n" not in str(caught.value)
+    status = read_status(tmp_path)
+    assert (status["state"], status["reason"][:8]) == ("failed", "memory: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), OutOfMemoryError),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"), OutOfMemoryError),
+        (RuntimeError("the memory of a map"), RuntimeError),
+    ],
+)
+def test_each_backend_s_word_for_memory_is_known(data, tmp_path, monkeypatch, error, told):  # F20
+    def fail(self, epoch, index):
+        raise error
+
+    monkeypatch.setattr(Batches, "batch", fail)
+    with pytest.raises(told) as caught:
+        train(toy_experiment(), *data, tmp_path)
+    assert type(caught.value) is told
+
+
+ALONE = """
+import socket, sys
+
+def refuse(*args):
+    raise OSError("there is no network")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+from toy_maps import toy_data, toy_experiment
+from imtools.training import train, load_model
+train(toy_experiment(epochs=1), toy_data(range(6)), toy_data(range(6, 8)), sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_training_needs_no_network_no_home_and_no_accelerator(tmp_path):  # F20, F21
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parent), "CUDA_VISIBLE_DEVICES": "",
+        "HOME": "/dev/null/home",  # not even the superuser can write there
+    }  # fmt: skip
+    command = [sys.executable, "-c", ALONE, str(tmp_path / "run")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    _, manifest = load_model(tmp_path / "run")
+    assert manifest["device"].endswith("cpu:0")
+    assert device_name().startswith(manifest["device"].split()[0])
