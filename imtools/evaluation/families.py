@@ -5,10 +5,18 @@ import xarray as xr
 
 from imtools.counts import FLOOR, log_counts
 
-NAMES = {
+LABELS = {
     "rms": "root mean square error of log10 dN",
     "bias": "mean error of log10 dN, predicted minus true",
+    "n_maps": "maps scored",
+    "rms_over_bins": "root mean square error of log10 dN, all bins",
+    "typical": "root mean square error of log10 dN, median over bins",
 }
+DIMS = {
+    "rms": ("family", "method", "log_l"), "bias": ("family", "method", "log_l"),
+    "n_maps": ("family", "log_l"), "rms_over_bins": ("family", "method"),
+    "typical": ("family", "method"),
+}  # fmt: skip
 
 
 def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, floor=FLOOR):
@@ -50,37 +58,33 @@ def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, f
     taken = (dn >= at_least) & (dn <= at_most)
     error = np.where(taken, predicted - log_counts(truth, floor).values, np.nan)
     names = list(dict.fromkeys(family.tolist()))
-    rows = {"rms": [], "bias": [], "n_maps": [], "rms_over_bins": [], "typical": []}
-    for name in names:
-        own = error[:, family == name]
-        n = np.isfinite(own[0]).sum(axis=0)
-        some = np.where(n > 0, n, np.nan)
-        rows["rms"].append(np.sqrt(np.nansum(own**2, axis=1) / some))
-        rows["bias"].append(np.nansum(own, axis=1) / some)
-        rows["n_maps"].append(n)
-        all_bins = max(n.sum(), 1) if n.sum() else np.nan
-        rows["rms_over_bins"].append(np.sqrt(np.nansum(own**2, axis=(1, 2)) / all_bins))
-        scored = rows["rms"][-1][:, n > 0]
-        rows["typical"].append(np.median(scored, axis=1) if n.any() else np.nan * own[:, 0, 0])
-    three = ("family", "method", "log_l")
+    each = [_of_one(error[:, family == name]) for name in names]
+    rows = {k: np.array([one[k] for one in each]) for k in each[0]}
     variables = {
-        k: (three, np.array(rows[k]), {"units": "dex", "long_name": text})
-        for k, text in NAMES.items()
+        k: (DIMS[k], v, {"units": "1" if k == "n_maps" else "dex", "long_name": LABELS[k]})
+        for k, v in rows.items()
     }
-    maps = {"units": "1", "long_name": "maps scored"}
-    pooled = {"units": "dex", "long_name": f"{NAMES['rms']}, all bins"}
-    variables["n_maps"] = (("family", "log_l"), np.array(rows["n_maps"]), maps)
-    middle = {"units": "dex", "long_name": f"{NAMES['rms']}, median over bins"}
-    variables["rms_over_bins"] = (three[:2], np.array(rows["rms_over_bins"]), pooled)
-    variables["typical"] = (three[:2], np.array(rows["typical"]), middle)
-    return xr.Dataset(
-        variables,
-        coords={
-            "family": ("family", names, {"long_name": "luminosity model"}),
-            "method": predictions["method"].variable, "log_l": truth["log_l"].variable,
-        },
-        attrs={"at_least": at_least, "at_most": at_most, "floor": floor},
-    )  # fmt: skip
+    coords = {
+        "family": ("family", names, {"long_name": "luminosity model"}),
+        "method": predictions["method"].variable, "log_l": truth["log_l"].variable,
+    }  # fmt: skip
+    attrs = {"at_least": at_least, "at_most": at_most, "floor": floor}
+    return xr.Dataset(variables, coords=coords, attrs=attrs)
+
+
+def _of_one(error):
+    """Return the scores of one family's errors (method, sample, log_l), NaN where not scored."""
+    n = np.isfinite(error[0]).sum(axis=0)
+    some, n_all = np.where(n > 0, n, np.nan), n.sum() or np.nan
+    rms = np.sqrt(np.nansum(error**2, axis=1) / some)
+    none = np.full(len(error), np.nan)
+    return {
+        "rms": rms,
+        "bias": np.nansum(error, axis=1) / some,
+        "n_maps": n,
+        "rms_over_bins": np.sqrt(np.nansum(error**2, axis=(1, 2)) / n_all),
+        "typical": np.median(rms[:, n > 0], axis=1) if n.any() else none,
+    }
 
 
 def format_families(scores, text, *, which="typical"):

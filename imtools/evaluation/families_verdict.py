@@ -43,9 +43,12 @@ def verdict_by_family(scores, empty, *, joint="all", general=None):
         lines.append(line + ".")
     ratio = {name: rms[joint][name] / rms[f"only {name}"][name] for name in families}
     worst = max(ratio, key=ratio.get)
-    ends = "Joint training works" if ratio[worst] <= GOOD else "Joint training has its price"
-    text = f"{ends}: on {worst}, where it does worst, the error is {ratio[worst]:.2f} times that "
-    lines.append(f"\n{text}of the model's own network.")
+    ends = "joint training works" if ratio[worst] <= GOOD else "joint training has its price"
+    ours = rms[joint].values()
+    lines.append(
+        f"\nThe network for all is off by {min(ours):.3f} to {max(ours):.3f} dex, at worst, on "
+        f"{worst}, {ratio[worst]:.2f} times as much as the model's own network: {ends}."
+    )
     return "\n".join([*lines, *_of_empty_bins(empty, joint)])
 
 
