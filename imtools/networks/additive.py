@@ -71,7 +71,9 @@ def build_additive(
         )
         raise ValueError(msg)
     voxels = keras.Input(shape, name="voxels")
-    x = Patches(patch, n_dims=n_dims, freq_channel=freq_channel, name="patches")(voxels)
+    patches = Patches(patch, n_dims=n_dims, freq_channel=freq_channel, name="patches")
+    patches.compute_output_shape((None, *shape))  # refuses in plain words; Keras would wrap them
+    x = patches(voxels)
     for i in range(n_blocks):
         x = keras.layers.Dense(filters, activation="relu", name=f"hidden_{i + 1}")(x)
     x = drop(x, dropout, name="dropout")
