@@ -8,7 +8,7 @@ import numpy as np
 
 from imtools.counts import FLOOR, QUOTED_LOG_L, log_counts
 from imtools.evaluation import LABELS
-from imtools.plots.style import COLOURS, TRUTH, band, dimension, line, panel, styled
+from imtools.plots.style import COLOURS, TRUTH, band, dimension, line, open_circles, panel, styled
 
 METHOD_COLOURS = {
     "histogram_regression": COLOURS[0],
@@ -57,16 +57,8 @@ def show_history(history):
         if seams.any():
             x, y = history["epoch"][seams] + 1, history[name][seams]
             circle = hv.Scatter((x, y), kdim, LOSS, label=f"{label}, resumed")
-            circles.append(_open_circles(circle, colour))
+            circles.append(open_circles(circle, colour))
     return panel(hv.Overlay(curves + circles), wide=True, logy=True, title="Loss history")
-
-
-def _open_circles(dots, colour):
-    return styled(
-        dots, color="white",
-        bokeh={"line_color": colour, "line_width": 2, "size": 9},
-        matplotlib={"edgecolors": colour, "linewidth": 1.5, "s": 45},
-    )  # fmt: skip
 
 
 def show_rms(scores, published=None, *, subset="all"):

@@ -134,6 +134,15 @@ def points(x, y, error, *, kdim, vdim, colour, label=""):
     return bars * dots
 
 
+def open_circles(dots, colour):
+    """Return a `holoviews.Scatter` as open circles, which mark points of a curve."""
+    return styled(
+        dots, color="white",
+        bokeh={"line_color": colour, "line_width": 2, "size": 9},
+        matplotlib={"edgecolors": colour, "linewidth": 1.5, "s": 45},
+    )  # fmt: skip
+
+
 def band(x, low, high, *, kdim, vdim, colour):
     """Return the area between two curves, pale."""
     # named after the quantity: panels of a layout share axes of one name
