@@ -51,6 +51,8 @@ def test_parameters_come_as_pairs_or_with_an_equals_sign(asked):
         (["run", "missing.ipynb"], "missing.ipynb does not exist"),
         (["run", "a.ipynb", "-p", "seed"], "expected -p NAME VALUE"),
         (["run", "a.ipynb", "-p", "seed=1", "-p", "seed=2"], "given twice"),
+        (["sweep", "missing.yaml"], "missing.yaml does not exist"),
+        (["compare", "missing"], "missing is no run"),
         (["simulate", "--preset", "huge"], "expected one of tiny, quick, paper"),
         (["simulate", "-p", "n_pixs", "3"], "did you mean 'n_pix'"),
         (["simulate", "-p", "n_pix", "0"], "n_pix is 0"),
@@ -101,6 +103,67 @@ def test_runs_are_listed(data):
     assert "one" in shown
     assert "failed" in shown
     assert "1.5" in shown  # minutes
+
+
+@pytest.fixture
+def swept(monkeypatch, data):
+    """Return what `imtools sweep` hands on, and how its two runs end, which nothing starts here."""
+    settings, folder = {"states": ["done", "done"], "reused": False, "old": []}, data / "runs" / "n"
+
+    def stand_in(file, *, tell, **given):
+        settings.update(given, file=file)
+        ended = {}
+        for name, state in zip(("aa", "bb"), settings["states"], strict=True):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            facts = {"parameters": {"seed": len(ended)}, "preset": "tiny"}
+            write_status(folder / name, state, reason="nan" if state == "failed" else "", **facts)
+            ended[name] = Run(folder=folder / name, state=state, reused=settings["reused"])
+            tell(name, ended[name])
+        return ended
+
+    monkeypatch.setattr("imtools.cli.sweeping.run_sweep", stand_in)
+    monkeypatch.setattr("imtools.cli.sweeping.out_of_date", lambda *_: settings["old"])
+    return settings
+
+
+def test_sweep_prints_the_outcomes_and_ends_by_the_worst(swept, data):
+    done = imtools("sweep", "n.yaml", "--n-parallel", "3", "--again")
+    assert done.exit_code == 0, done.output
+    assert (swept["n_parallel"], swept["again"]) == (3, True)
+    assert str(swept["file"]) == "n.yaml"
+    assert swept["folder"] == data / "runs" / "n"
+    assert f"2 done; tables and runs in {data / 'runs' / 'n'}" in done.stdout
+    swept["states"] = ["done", "failed"]
+    done = imtools("sweep", "n.yaml")
+    assert done.exit_code == 1
+    assert "bb failed" in done.stdout
+    assert "1 done, 1 failed;" in done.stdout
+    assert "nan" in done.stdout
+
+
+def test_sweep_says_what_it_did_not_do(swept):
+    swept |= {"reused": True, "old": ["aa"]}
+    shown = imtools("sweep", "n.yaml").stdout
+    assert "every run was done before; nothing was started" in shown
+    assert "1 were done with other code or another notebook; see --again" in shown
+
+
+def test_compare_prints_tables_and_writes_a_page(data):
+    for n in (1, 2):
+        folder = data / "runs" / f"r{n}"
+        folder.mkdir(parents=True)
+        write_status(folder, "done", preset="tiny", parameters={"filters": n})
+        rows = {"network": {"rms": [n / 10]}}
+        scores = {"quoted_log_l": [4.0], "subsets": {"all": rows}}
+        (folder / "scores.json").write_text(json.dumps(scores))
+    done = imtools("compare", "r1", "r2", "--folder", data / "both")
+    assert done.exit_code == 0, done.output
+    for word in ("filters", "rms 4", "0.200", "network"):
+        assert word in done.stdout
+    assert done.stdout.splitlines()[-1] == str(data / "both" / "comparison.html")
+    assert (data / "both" / "comparison.nc").exists()
+    assert imtools("compare", "r1", "--folder", data / "both").exit_code == 2
+    assert imtools("compare", "r1", "--folder", data / "both", "--overwrite").exit_code == 0
 
 
 @pytest.fixture(scope="module")

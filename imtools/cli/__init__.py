@@ -1,11 +1,14 @@
-"""The command line: `imtools simulate`, `imtools run`, `imtools runs`, `imtools predict`."""
+"""The command line, a file for each thing that a person does; `imtools --help` lists them."""
 
 from imtools.cli.predicting import predict
 from imtools.cli.program import PairsCommand, app
 from imtools.cli.running import run, runs
 from imtools.cli.simulating import simulate
+from imtools.cli.sweeping import compare, sweep
 
-__all__ = ["app", "predict", "run", "runs", "simulate"]
+__all__ = ["app", "compare", "predict", "run", "runs", "simulate", "sweep"]
 
-for command, kind in ((simulate, PairsCommand), (run, PairsCommand), (runs, None), (predict, None)):
-    app.command(cls=kind)(command)  # in the order in which the help lists them
+for command in (simulate, run):  # in the order in which the help lists them
+    app.command(cls=PairsCommand)(command)
+for command in (sweep, runs, compare, predict):
+    app.command()(command)

@@ -46,8 +46,10 @@ def execute(job, folder, *, timeout=None, progress=False, stop=None):
         path = Path(scratch) / "task.json"
         write_text(json.dumps(task), path)
         command = [sys.executable, "-P", str(EXECUTE), str(path)]
-        # the program ends when its stdin does, so that it and its kernel never outlive this process
-        with subprocess.Popen(command, stdin=subprocess.PIPE, env=_environment(scratch)) as process:
+        # the program ends when its stdin does, so that no kernel outlives this process;
+        # Ctrl-C is kept from it, since this process ends it such that the notebook is saved
+        settings = {"stdin": subprocess.PIPE, "env": _environment(scratch), "process_group": 0}
+        with subprocess.Popen(command, **settings) as process:
             try:
                 ended = _wait(process, timeout, stop)
             except BaseException:  # Ctrl-C

@@ -8,6 +8,7 @@ from imtools.run_folder import data_root, locked, read_status
 from imtools.run_folder.lock import LOCK
 from imtools.runs.feasible import check_networks
 from imtools.runs.jobs import prepare
+from imtools.runs.listing import status_of
 from imtools.runs.running import Run, carry_out
 
 STATUS = "status.json"
@@ -59,10 +60,21 @@ def resume_run(run, *, force=False, timeout=None, progress=False):
         )
         raise ValueError(msg)
     check_networks([job])
+    return go_on(job, folder, force=force, timeout=timeout, progress=progress)
+
+
+def go_on(job, folder, *, force=False, timeout=None, progress=False, stop=None):
+    """Do a `Job` that was checked once more in the folder of its last attempt, see `resume_run`."""
     with locked(folder):
         n = _set_aside(folder)
         facts = {"resumed": n, "forced": force, "traceback": ""}
-        return carry_out(job, folder, timeout=timeout, progress=progress, facts=facts)
+        return carry_out(job, folder, timeout=timeout, progress=progress, stop=stop, facts=facts)
+
+
+def can_go_on(job, folder):
+    """Return whether `folder` holds a training of just this job that was begun and can go on."""
+    same = (folder / STATUS).exists() and status_of(folder).get("fingerprint") == job.fingerprint
+    return same and any(folder.rglob(CHECKPOINTS))
 
 
 def _folder_of(run):
