@@ -218,14 +218,14 @@ def test_a_loss_of_nan_leaves_the_checkpoint_before_it(data, tmp_path, monkeypat
     monkeypatch.setattr(Batches, "batch", poisoned)
     for _ in range(2):  # resumed, it fails at the same place
         with pytest.raises(NonFiniteLossError, match="the loss is nan in epoch 2"):
-            train(toy_experiment(epochs=5), *data, tmp_path)
+            train(toy_experiment(epochs=5, checkpoint_every=1), *data, tmp_path)
         assert read_status(tmp_path)["reason"].startswith("nan: ")
         found = read_checkpoint(tmp_path / "checkpoints")
         assert found["facts"]["epoch"] == 1
         assert all(np.isfinite(a).all() for a in found["arrays"]["state"])
         assert list(read_rows(tmp_path / "history.csv")["epoch"]) == [0, 1]
     monkeypatch.setattr(Batches, "batch", plain)  # as if that map had been mended
-    train(toy_experiment(epochs=5), *data, tmp_path)
+    train(toy_experiment(epochs=5, checkpoint_every=1), *data, tmp_path)
     assert list(read_rows(tmp_path / "history.csv")["seam"]) == [0, 0, 1, 0, 0]
 
 

@@ -95,7 +95,7 @@ def write(folder, progress, **kept):
         os.kill(os.getpid(), signal.SIGKILL)
 
 fitting.write_progress = write
-experiment = toy_experiment(seed=seed, **json.loads(changes))
+experiment = toy_experiment(seed=seed, checkpoint_every=1, **json.loads(changes))
 train(experiment, toy_data(range(6)), toy_data(range(6, 8)), Path(run_dir) / "small")
 """
 

@@ -18,11 +18,11 @@ from imtools.datasets import Batches, network_inputs
 from imtools.run_folder import locked, read_json, read_rows, write_status
 from imtools.training import load_model, train
 from imtools.training.checkpoints import FOLDER, network_state, restore_network
-from imtools.training.loop import compile_network
+from imtools.training.loop import Progress, _when_due, compile_network
 from imtools.training.resuming import configuration_of
 
 # whatever draws random numbers is on: the noise, dropout and the networks of an ensemble
-SETTINGS = {"sigma_noise": 0.1, "dropout": 0.3, "n_ensemble": 2, "epochs": 4}
+SETTINGS = {"sigma_noise": 0.1, "dropout": 0.3, "n_ensemble": 2, "epochs": 4, "checkpoint_every": 1}
 CNN = {"architecture": "notes_cnn", "n_blocks": 2, "filters": 4, "width": 8}
 
 
@@ -173,6 +173,13 @@ def test_a_training_stopped_twice_ends_as_if_it_had_not_been(data, uninterrupted
     assert seams(tmp_path) == [(0, 2), (0, 3)]
 
 
+def test_an_ensemble_goes_on_with_the_network_in_training(data, uninterrupted, tmp_path):
+    train_until(data, tmp_path, 1, 2)
+    train(toy_experiment(**SETTINGS), *data, tmp_path)
+    check_equal(tmp_path, uninterrupted, data)
+    assert seams(tmp_path) == [(1, 2)]
+
+
 def test_a_network_whose_turn_has_not_come_starts_as_it_would_have(data, uninterrupted, tmp_path):
     train_until(data, tmp_path, 1, 0)  # the first is done, of the second nothing is left
     train(toy_experiment(**SETTINGS), *data, tmp_path)
@@ -207,6 +214,22 @@ def test_checkpoints_may_be_rare(data, tmp_path):
     train_until(data, tmp_path, 0, 3, **settings)
     train(toy_experiment(**SETTINGS | settings), *data, tmp_path)
     assert seams(tmp_path) == [(0, 3)]
+
+
+def test_checkpoints_take_a_twentieth_of_the_time(monkeypatch):
+    clock, saved = [0.0], []
+    monkeypatch.setattr("imtools.training.loop.time.perf_counter", lambda: clock[0])
+
+    def save(progress):
+        saved.append(progress.epoch)
+        clock[0] += 2
+
+    training = toy_experiment(epochs=100, patience=100).training
+    model, offer = small_network(0), _when_due(save, training)
+    for epoch in range(100):
+        clock[0] += 10
+        offer(model, Progress(epoch=epoch, best_epoch=epoch))
+    assert saved == [*range(0, 100, 4), 99]  # 38 s between, 40 in whole epochs; and the last
 
 
 def test_a_training_that_is_done_is_returned(data, uninterrupted, monkeypatch):

@@ -12,6 +12,7 @@ from imtools.training.checkpoints import network_state, restore_network
 from imtools.training.failures import NonFiniteLossError
 from imtools.training.losses import loss_of
 
+PAUSE = 19  # between two checkpoints, in units of what the first of them took
 LAST_STEP = 0.01  # of an exponential schedule, in units of its first
 
 
@@ -96,7 +97,8 @@ def fit(
     start : Progress, optional
         Goes on from there, and its first row is marked by ``seam``.
     save : callable, optional
-        ``save(progress)``, called at the end of every ``checkpoint_every`` epochs and of the last.
+        ``save(progress)``, called at the end of every ``checkpoint_every`` epochs (0: as often as
+        takes a twentieth of the time) and of the last.
     label : str
         In front of the progress bar.
 
@@ -114,7 +116,7 @@ def fit(
     compile_network(model, training, n_steps, loss_function)
     known = validation[0], target.encode(validation[1])
     progress = _restored(model, start, keep) if start else Progress()
-    seam = start is not None
+    seam, offer = start is not None, _when_due(save, training)
     done = {"total": training.epochs, "initial": progress.epoch + 1}
     with tqdm(**done, desc=label, unit="epoch", mininterval=1) as bar:
         while progress.goes_on(training):
@@ -129,12 +131,27 @@ def fit(
             seam = False
             if progress.best_epoch == epoch:
                 keep(epoch, loss_now)
-            last = not progress.goes_on(training)
-            if save and (last or (epoch + 1) % training.checkpoint_every == 0):
-                save(replace(progress, state=network_state(model)))
+            if save:
+                offer(model, progress)
             bar.update()
             bar.set_postfix(loss=f"{loss:.4g}", validation=f"{loss_now:.4g}", refresh=False)
     model.set_weights(progress.best_weights)
+
+
+def _when_due(save, training):
+    """Return the function that saves where a network stands, if it is time."""
+    ended, took = time.perf_counter(), 0.0
+
+    def offer(model, progress):
+        nonlocal ended, took
+        begun, every = time.perf_counter(), training.checkpoint_every
+        due = (progress.epoch + 1) % every == 0 if every else begun - ended >= PAUSE * took
+        if due or not progress.goes_on(training):
+            save(replace(progress, state=network_state(model)))
+            ended = time.perf_counter()
+            took = ended - begun
+
+    return offer
 
 
 def _restored(model, start, keep):

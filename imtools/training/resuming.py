@@ -19,7 +19,7 @@ from imtools.training.loop import Progress, device_name
 
 # parameters that no number of a training depends on
 IDLE = {
-    "data": {"n_workers", "n_test"},
+    "data": {"n_workers", "n_test", "lazy"},
     "training": {"checkpoint_every"},
     "evaluation": {"n_bootstrap", "summaries"},
 }
