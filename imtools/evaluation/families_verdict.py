@@ -56,15 +56,15 @@ def _of_empty_bins(empty, joint):
     """Return a sentence for each model that leaves bins empty in most maps."""
     lines = []
     for name in empty["family"].values.tolist():
-        error = float(empty["rms_over_bins"].sel({"method": joint, "family": name}))
+        error = float(empty["typical"].sel({"method": joint, "family": name}))
         n_bins = int((empty["n_maps"].sel(family=name) > 0).sum())
         if not n_bins:
             continue
         learnt = "it knows that they are empty" if error < CLOSE else "it does not know them empty"
         lines.append(
             f"\nIn the empty bins of {name} ({n_bins} of {empty.sizes['log_l']} bins in one map or "
-            f"more) the network for all is off by {error:.2f} dex, where half a source and one are "
-            f"{np.log10(2):.2f} apart: {learnt}."
+            f"more) the network for all is typically off by {error:.2f} dex, where half a source "
+            f"and one are {np.log10(2):.2f} apart: {learnt}."
         )
     return lines
 
