@@ -73,7 +73,7 @@ def test_bins_that_hold_sources_and_are_said_to_be_empty_are_counted(truth):
 
 def test_a_spike_is_measured_from_the_least_loss_before_it():
     loss = xr.DataArray(
-        [[4.0, 2.0, 6.0, 1.0, 1.5], [5.0, 4.0, 3.0, np.nan, np.nan]], dims=("trial", "epoch")
+        [[4.0, 2.0, 3.0, 6.0, 1.0], [5.0, 4.0, 3.0, np.nan, np.nan]], dims=("trial", "epoch")
     )
     spike = largest_spike(xr.Dataset({"validation_loss": loss}))
     npt.assert_allclose(spike, [3.0, 1.0], rtol=1e-12)

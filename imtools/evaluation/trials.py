@@ -75,7 +75,12 @@ def run_trials(experiment, trials, data_train, data_validation, data_test, run_d
         n_maps = _maps_an_epoch(changed, data_train)
         outcome["speed"] = n_maps / seconds.median() if seconds.size else np.nan
         outcomes.append(outcome.assign_coords(trial=name, ended=ended))
-    together = xr.concat(outcomes, "trial", join="outer", coords="different", compat="equals")
+    return join_trials(*outcomes)
+
+
+def join_trials(*parts):
+    """Return the outcomes of several calls of `run_trials`, on the same test maps, as one."""
+    together = xr.concat(parts, "trial", join="outer", coords="different", compat="equals")
     return _labelled(together)
 
 
@@ -151,7 +156,7 @@ def format_trials(outcomes):
 
 
 def _slug(name):
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return re.sub(r"\W+", "_", name.lower()).strip("_")
 
 
 def _train(experiment, data_train, data_validation, folder):

@@ -141,7 +141,9 @@ def show_answers(outcomes, truth, name, log_l, *, floor, limits=None, colour=COL
     dots = styled(
         dots, color=colour, alpha=0.6, bokeh={"size": 5}, matplotlib={"s": 15},
     )  # fmt: skip
-    low, high = limits or (min(x.min(), *y[shown]), max(x.max(), *y[shown]))
+    both = np.concatenate([x, y[shown]])
+    room = 0.05 * (np.ptp(both) or 1.0)
+    low, high = limits or (both.min() - room, both.max() + room)
     right = line([low, high], [low, high], kdim=kdim, vdim=vdim, colour=TRUTH)
     title = f"{name}, 10^{centre:.2f} Lsun"
     return panel(overlay([right, dots]), xlim=(low, high), ylim=(low, high), title=title)
