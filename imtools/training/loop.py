@@ -67,7 +67,7 @@ def compile_network(model, training, n_steps, loss):
     optimizer = optimizers[training.optimizer](
         learning_rate=rate, weight_decay=training.weight_decay
     )
-    # XLA made TensorFlow's training on a CPU 2 to 8 times slower; JAX compiles or crawls
+    # for a CPU, XLA has no fast convolution in 3-D (see benchmarks); without XLA, JAX crawls
     compiled = keras.backend.backend() == "jax"
     model.compile(optimizer=optimizer, loss=loss, jit_compile=compiled)
     optimizer.build(model.trainable_variables)  # in the first step it would be traced twice
