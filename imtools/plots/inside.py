@@ -1,5 +1,7 @@
 """Pictures of what a network has learnt: filters, activations, saliency, linear probes."""
 
+from itertools import cycle
+
 import holoviews as hv
 import numpy as np
 
@@ -173,12 +175,11 @@ def show_probes(skill, log_l, *, title="Read off each block by a linear regressi
     Returns
     -------
     holoviews.Overlay
-        A curve for each block, later blocks darker; skill below -0.5 is not shown.
+        A curve for each block; skill below -0.5 is not shown.
     """
     kdim, vdim = dimension(log_l), hv.Dimension("skill", label="1 - MSE / variance")
-    shades = _shades(skill.sizes["block"])
     curves = []
-    for values, colour in zip(skill, shades, strict=True):
+    for values, colour in zip(skill, cycle(COLOURS), strict=False):
         good = np.isfinite(values.values)
         x, y = log_l.values[good], values.values[good]
         label = str(values["block"].values)
@@ -209,11 +210,3 @@ def show_shares(summary, *, title="How much of each block is silent, and how muc
     return panel(
         hv.Overlay(curves), wide=True, xrotation=45, ylim=(-0.05, 1.05), title=title, legend="top"
     )
-
-
-def _shades(n):
-    """Return `n` colours from pale to dark."""
-    steps = np.linspace(0.75, 0.0, n)
-    return [
-        f"#{round(255 * s):02x}{round(255 * s * 0.8):02x}{round(178 + 60 * s):02x}" for s in steps
-    ]
