@@ -207,13 +207,23 @@ def test_a_training_that_has_lost_patience_does_not_go_on(data, tmp_path, monkey
     assert read_json(tmp_path / "manifest.json")["best"] == [{"epoch": 1, "validation_loss": 2.0}]
 
 
+def test_the_best_until_then_is_kept_where_nothing_better_comes(data, tmp_path, monkeypatch):
+    train_until(data, tmp_path, 0, 3, n_ensemble=1)
+    best = read_json(tmp_path / "manifest.json")["best"]
+    (tmp_path / "model.keras").unlink()  # or of an epoch that this training never reaches
+    monkeypatch.setattr("imtools.training.loop.validation_loss", lambda *args: 99.0)
+    manifest = train(toy_experiment(**SETTINGS | {"n_ensemble": 1}), *data, tmp_path)
+    assert manifest["best"] == load_model(tmp_path)[1]["best"] == best
+
+
 def test_checkpoints_may_be_rare(data, tmp_path):
-    settings = {"n_ensemble": 1, "checkpoint_every": 3}
-    train_until(data, tmp_path, 0, 2, **settings)
+    settings = {"n_ensemble": 1, "checkpoint_every": 2}
+    train_until(data, tmp_path, 0, 1, **settings)
     assert not (tmp_path / FOLDER / "000001").exists()
-    train_until(data, tmp_path, 0, 3, **settings)
+    train_until(data, tmp_path, 0, 3, **settings)  # an epoch beyond its checkpoint
     train(toy_experiment(**SETTINGS | settings), *data, tmp_path)
-    assert seams(tmp_path) == [(0, 3)]
+    assert seams(tmp_path) == [(0, 2)]
+    assert list(read_rows(tmp_path / "history.csv")["epoch"]) == [0, 1, 2, 3]
 
 
 def test_checkpoints_take_a_twentieth_of_the_time(monkeypatch):
