@@ -15,7 +15,7 @@ from nbclient.exceptions import DeadKernelError
 
 from imtools.experiment import PRESETS, Experiment
 from imtools.run_folder import locked, read_json, read_status, write_status
-from imtools.runs import execute, feasible, list_runs, run_notebook
+from imtools.runs import execute, feasible, list_runs, process, run_notebook
 from imtools.runs.feasible import check_networks
 from imtools.runs.jobs import prepare
 from imtools.runs.parameters import from_text, parameters_cell, plan, read_notebook
@@ -419,6 +419,16 @@ def test_a_run_whose_kernel_is_killed_is_lost(notebook):
     assert "kernel was killed" in run.reason
     assert (run.folder / "result.json").exists()
     nbformat.validate(nbformat.read(run.folder / "notebook.ipynb", as_version=4))
+
+
+def test_a_process_that_cannot_begin_tells_its_last_words(notebook, monkeypatch, tmp_path, capfd):
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit('no papermill here')")
+    monkeypatch.setattr(process, "EXECUTE", broken)
+    run = run_notebook(notebook("1"))
+    assert run.state == "lost"
+    assert run.reason == "the process of the notebook ended with status 1: no papermill here"
+    assert "no papermill" not in capfd.readouterr().err
 
 
 def test_a_run_whose_papermill_is_killed_is_lost(notebook):

@@ -49,7 +49,11 @@ def execute(job, folder, *, timeout=None, progress=False, stop=None):
         # the program ends when its stdin does, so that no kernel outlives this process;
         # Ctrl-C is kept from it, since this process ends it such that the notebook is saved
         settings = {"stdin": subprocess.PIPE, "env": _environment(scratch), "process_group": 0}
-        with subprocess.Popen(command, **settings) as process:
+        log = Path(scratch) / "stderr"
+        with (
+            log.open("w") as quiet,
+            subprocess.Popen(command, stderr=None if progress else quiet, **settings) as process,
+        ):
             try:
                 ended = _wait(process, timeout, stop)
             except BaseException:  # Ctrl-C
@@ -62,7 +66,8 @@ def execute(job, folder, *, timeout=None, progress=False, stop=None):
         if outcome.exists():
             return read_json(outcome)
         reason = f"the process of the notebook ended with status {process.returncode}"
-        return {"state": "lost", "reason": reason}
+        last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        return {"state": "lost", "reason": ": ".join([reason, *last])}
 
 
 def _wait(process, timeout, stop):
