@@ -69,6 +69,7 @@ def test_a_grid_is_every_combination_in_order(sweep):
     assert [job.values() for job in read.jobs.values()] == [
         {"epochs": 2, "seed": seed, "sigma_noise": sigma} for seed in (1, 2) for sigma in (0.0, 3.0)
     ]
+    assert all(type(job.values()["sigma_noise"]) is float for job in read.jobs.values())
     assert {job.preset for job in read.jobs.values()} == {"tiny"}
     assert (read.n_parallel, read.timeout) == (1, None)
 
