@@ -166,7 +166,7 @@ def show_numbers(channel, *, clim, cmap="Blues", digits=1, title=""):
     )  # fmt: skip
     bare = {"xaxis": None, "yaxis": None, "title": title, "invert_xaxis": True}
     bare |= {"xlim": (-0.5, n_ra - 0.5), "ylim": (-0.5, n_dec - 0.5)}
-    picture = image(picture, cmap=cmap, clim=clim).opts(colorbar=False)
+    picture = image(picture, cmap=cmap, clim=tuple(clim)).opts(colorbar=False)
     picture = picture.opts(colorbar=False, backend="matplotlib")
     return styled(
         picture * words, **bare,
