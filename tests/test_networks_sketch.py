@@ -11,7 +11,7 @@ SHAPE = (16, 16, 5)
 SMALL = {"n_blocks": 2, "filters": 4, "width": 20, "stages": "1-1"}
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - {"counting"}))  # it reads no map
 def test_the_parts_of_a_sketch_sum_to_the_costs_of_the_network(name):
     blocks = sketch(name, SHAPE, 7, **SMALL)
     costs = predict_costs(name, SHAPE, 7, **SMALL)

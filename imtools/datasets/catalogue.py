@@ -18,8 +18,8 @@ _HALOES, _DRAWS, _INTERLOPERS, _FOREGROUNDS = range(4)  # what a stream of a cat
 SIDES = ("train", "validation", "test")
 SEEN = ("ra", "dec", "z", "chi", "line_fwhm")  # what painting and turning read of a halo
 NOT_IN_A_MAP = {  # parameters that leave no trace in the maps, so none in their files either
-    "observing": True, "preprocessing": {"transform"}, "data": {"n_workers", "lazy"}, "counts": {"floor"},
-    "network": True, "training": True, "evaluation": True,
+    "observing": True, "preprocessing": {"transform"}, "data": {"n_workers", "lazy"},
+    "counts": {"floor"}, "network": True, "training": True, "evaluation": True,
 }  # fmt: skip
 
 

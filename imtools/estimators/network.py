@@ -21,9 +21,9 @@ class Network(Estimator):
 
     def inputs(self, maps, experiment, rng=None):
         """Return what the network reads of the maps, in the bins of its training."""
-        known = {"reads": self.reads, "temp_scale": self.temp_scale}
-        if self.reads != "map":
-            known["architecture"] = "dense"
+        # whatever the architecture: it has no say in what the network reads
+        known = {"architecture": "counting" if self.reads == "luminosity" else "dense"}
+        known |= {"reads": self.reads, "temp_scale": self.temp_scale}
         return network_inputs(maps, experiment.replace(**known), rng)
 
     def point(self, inputs):

@@ -184,8 +184,10 @@ class Experiment(Stage):
         """Return a short hash of what determines the data set: no noise, network or workers."""
         stages = self.model_dump(
             include={"survey", "halos", "luminosity", "sky", "preprocessing", "data", "counts"},
-            exclude={"preprocessing": {"transform"}, "data": {"n_workers", "lazy"}, "counts": {"floor"}},
-        )
+            exclude={
+                "preprocessing": {"transform"}, "data": {"n_workers", "lazy"}, "counts": {"floor"},
+            },
+        )  # fmt: skip
         text = json.dumps(without_later(stages), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -81,8 +81,14 @@ def check_reads(experiment):
     if reads not in known:
         msg = f"reads is {reads!r}, expected one of {', '.join(known)}"
         raise ValueError(msg)
-    if reads != "map" and architecture != "dense":
-        msg = f"architecture is {architecture!r}, expected 'dense' for a network that reads {reads}"
+    if reads != "map" and architecture not in ("dense", "counting"):
+        msg = (
+            f"architecture is {architecture!r}, expected 'dense', or 'counting' for luminosity, "
+            f"for a network that reads {reads}"
+        )
+        raise ValueError(msg)
+    if architecture == "counting" and reads != "luminosity":
+        msg = f"reads is {reads!r}, expected 'luminosity' for the architecture counting"
         raise ValueError(msg)
 
 

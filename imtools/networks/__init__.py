@@ -6,6 +6,7 @@ builder does not compile; `training` does.
 
 from imtools.networks.additive import Patches, SumCounts, build_additive, resized
 from imtools.networks.costs import Costs, count_costs, predict_costs
+from imtools.networks.counting import VoxelCounts, build_counting
 from imtools.networks.histogram import build_dense, build_histogram
 from imtools.networks.layers import FreqChannel, LogCounts, SoftHistogram, Standardise
 from imtools.networks.notes_cnn import build_notes_cnn
@@ -23,7 +24,8 @@ from imtools.networks.transfer import MeanOverSky, Temperature, build_classifier
 __all__ = [
     "ARCHITECTURES", "LEVELS", "OUTPUTS", "Costs", "FreqChannel", "LogCounts", "MeanAndFactor",
     "MeanOverSky", "OrderedQuantiles", "Patches", "SoftHistogram", "Standardise", "SumCounts",
-    "Temperature", "adapt", "average", "build", "build_additive", "build_classifier", "build_dense",
-    "build_histogram", "build_notes_cnn", "build_resnet50", "build_resnet_small", "count_costs",
-    "logits_of", "mean_and_covariance", "predict_costs", "register", "resized",
+    "Temperature", "VoxelCounts", "adapt", "average", "build", "build_additive",
+    "build_classifier", "build_counting", "build_dense", "build_histogram", "build_notes_cnn",
+    "build_resnet50", "build_resnet_small", "count_costs", "logits_of", "mean_and_covariance",
+    "predict_costs", "register", "resized",
 ]  # fmt: skip

@@ -133,15 +133,12 @@ def _with_temp_scale(experiment, maps):
 
 
 def _check_sum(experiment):
-    """Raise if an additive network shall learn anything but log10 dN."""
-    training = experiment.training
-    if experiment.network.architecture == "additive" and (training.target, training.target_log) != (
-        "dn",
-        True,
-    ):
+    """Raise if a network that adds or counts sources shall learn anything but log10 dN."""
+    training, name = experiment.training, experiment.network.architecture
+    if name in ("additive", "counting") and not (training.target == "dn" and training.target_log):
         msg = (
             f"train: target is {training.target!r} and target_log {training.target_log}, expected "
-            "'dn' and true for the additive network, which answers with the log10 of a sum"
+            f"'dn' and true for the {name} network, which answers with the log10 of counts"
         )
         raise ValueError(msg)
 
@@ -172,6 +169,7 @@ def _first_manifest(experiment, data_train, target):
 
 def _new_network(experiment, adapt_inputs, target):
     settings = experiment.network.model_dump(exclude={"architecture"})
+    settings["log_l_edges"] = target.edges.tolist()
     shape = adapt_inputs.shape[1:]
     model = networks.build(experiment.network.architecture, shape, target.mean.size, **settings)
     size, scale = experiment.training.batch_size, (target.mean, target.width)
