@@ -37,7 +37,7 @@ PRESETS = {
     },
     "quick": {
         "n_train": 32, "n_validation": 4, "n_test": 8, "n_draws": 16,
-        "dropout": 0.0, "width": 64,
+        "dropout": 0.0, "width": 64, "blank_share": 0.1,
         "batch_size": 32, "epochs": 200, "patience": 50,
     },
     "paper": {
@@ -50,15 +50,15 @@ PRESETS = {
     "full": {
         "pool_freq": 1, "pool_dec": 1, "pool_ra": 1, "lazy": True,
         "n_train": 32, "n_validation": 4, "n_test": 8, "n_draws": 16,
-        "architecture": "dense", "reads": "luminosity_scales", "dropout": 0.0, "width": 64,
-        "batch_size": 32, "epochs": 200, "patience": 50,
+        "architecture": "counting", "reads": "luminosity", "dropout": 0.0, "width": 64,
+        "blank_share": 0.1, "batch_size": 32, "epochs": 200, "patience": 50,
     },
     "comap": {
         "n_pix": 21, "n_chan": 512, "pool_freq": 1, "pool_dec": 1, "pool_ra": 1,
         "pool_how": "mean", "beam_fwhm": 4.0, "beam_margin": 8.0, "fine_factor": 5,
         "sigma_noise": 11.0, "noise_convention": "reference_voxel", "filter": "mean",
         "n_train": 32, "n_validation": 8, "n_test": 8, "n_draws": 40,
-        "dropout": 0.0, "width": 64, "batch_size": 32, "epochs": 60,
+        "dropout": 0.0, "width": 64, "blank_share": 0.1, "batch_size": 32, "epochs": 60,
         "summaries": "vid,pk,vid_pk,multiscale",
     },
 }  # fmt: skip
