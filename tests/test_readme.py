@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imtools.cli import _values
+from imtools.cli.program import values_of
 from imtools.experiment import Experiment
 from imtools.runs.parameters import plan, read_notebook
 
@@ -20,7 +20,7 @@ COMMANDS = [
     if not language
     for line in text.splitlines()
 ]
-RUNS = [line for line in COMMANDS if line.startswith(".venv/bin/imtools run ")]
+RUNS = [line for line in COMMANDS if line.startswith(".venv/bin/imtools run notebooks/")]
 
 
 @pytest.mark.parametrize("source", CODE, ids=range(len(CODE)))
@@ -42,7 +42,7 @@ def test_the_runs_it_names_would_start(line):
     pairs = [f"{a}={b}" for p, a, b in zip(words, words[1:], words[2:], strict=False) if p == "-p"]
     preset = words[words.index("--preset") + 1]
     content = read_notebook(ROOT / notebook)
-    experiment, _ = plan(content, preset=preset, parameters=_values(pairs), name=notebook)
+    experiment, _ = plan(content, preset=preset, parameters=values_of(pairs), name=notebook)
     assert isinstance(experiment, Experiment)
 
 
