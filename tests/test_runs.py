@@ -392,7 +392,9 @@ def test_a_timeout_before_the_kernel_has_started_leaves_none(notebook):  # F14
 def test_no_kernel_outlives_the_runner(notebook, tmp_path, sent, state, reason):
     path, folder = notebook(HANG), tmp_path / "mine"
     code = (
-        "import sys; from imtools.runs import run_notebook; "
+        "import signal, sys; from imtools.runs import run_notebook; "
+        # a shell's background job starts with SIGINT ignored, and would never end
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
         "run_notebook(sys.argv[1], run_dir=sys.argv[2])"
     )
     runner = subprocess.Popen([sys.executable, "-c", code, path, folder], stderr=subprocess.DEVNULL)
@@ -401,7 +403,7 @@ def test_no_kernel_outlives_the_runner(notebook, tmp_path, sent, state, reason):
     kernel = int((folder / "pid").read_text())
     assert is_running(kernel)
     runner.send_signal(sent)
-    runner.wait()
+    runner.wait(60)
     try:
         wait_until(lambda: not is_running(kernel), seconds=20)
     finally:

@@ -358,7 +358,11 @@ if seed == 1:
 @pytest.mark.slow
 def test_an_interrupted_sweep_leaves_no_kernel_and_goes_on_where_it_stopped(sweep, data):
     path = sweep("grid: {seed: [0, 1, 2]}", HANG)
-    code = "import sys; from imtools.runs import run_sweep; run_sweep(sys.argv[1])"
+    code = (
+        "import signal, sys; from imtools.runs import run_sweep; "
+        # a shell's background job starts with SIGINT ignored, and would never end
+        "signal.signal(signal.SIGINT, signal.default_int_handler); run_sweep(sys.argv[1])"
+    )
     runner = subprocess.Popen([sys.executable, "-c", code, path], stderr=subprocess.DEVNULL)
     hanging = data / "runs" / "noise" / list(read_sweep(path).jobs)[1] / "pid"
     end = time.monotonic() + 120
