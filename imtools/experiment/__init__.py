@@ -58,7 +58,7 @@ PRESETS = {
         "pool_how": "mean", "beam_fwhm": 4.0, "beam_margin": 8.0, "fine_factor": 5,
         "sigma_noise": 11.0, "noise_convention": "reference_voxel", "filter": "mean",
         "n_train": 32, "n_validation": 8, "n_test": 8, "n_draws": 40,
-        "dropout": 0.0, "width": 64, "blank_share": 0.1, "batch_size": 32, "epochs": 60,
+        "dropout": 0.0, "width": 64, "batch_size": 32, "epochs": 60,
         "summaries": "vid,pk,vid_pk,multiscale",
     },
 }  # fmt: skip
