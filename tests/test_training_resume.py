@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,14 @@ from imtools import networks
 from imtools.datasets import Batches, network_inputs
 from imtools.run_folder import locked, read_json, read_rows, write_status
 from imtools.training import load_model, train
-from imtools.training.checkpoints import FOLDER, network_state, restore_network
+from imtools.training.checkpoints import (
+    FOLDER,
+    network_state,
+    read_checkpoint,
+    restore_network,
+)
 from imtools.training.loop import Progress, _when_due, compile_network
-from imtools.training.resuming import configuration_of
+from imtools.training.resuming import configuration_of, find_start
 
 # whatever draws random numbers is on: the noise, dropout and the networks of an ensemble
 SETTINGS = {"sigma_noise": 0.1, "dropout": 0.3, "n_ensemble": 2, "epochs": 4, "checkpoint_every": 1}
@@ -260,6 +266,21 @@ def test_a_training_can_be_started_anew(data, uninterrupted, tmp_path):
     train(toy_experiment(**SETTINGS), *data, tmp_path, resume=False)
     check_equal(tmp_path, uninterrupted, data)
     assert seams(tmp_path) == []
+
+
+def test_starting_anew_forgets_the_old_training_before_a_step_is_taken(
+    data, uninterrupted, tmp_path
+):
+    shutil.copytree(uninterrupted, tmp_path / "run")
+    experiment = toy_experiment(**SETTINGS)
+    start = find_start(
+        tmp_path / "run", configuration_of(experiment, *data), resume=False, force=False
+    )
+    assert not start.done
+    assert start.member == 0
+    # a kill before the first new checkpoint must not find the old one
+    assert read_checkpoint(tmp_path / "run" / FOLDER) is None
+    assert not (tmp_path / "run" / "history.csv").exists()
 
 
 def test_what_a_stop_leaves_is_whole(data, tmp_path):  # F17
