@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = (  # the order the light travels: a module imports only from those above it
     "constants", "cosmology", "survey", "halos", "luminosity", "counts", "painting", "observing",
     "statistics", "preprocessing", "run_folder", "formats", "experiment", "datasets", "networks",
-    "training", "estimators", "evaluation", "prediction", "plots", "runs", "dashboards", "cli",
+    "training", "inference", "estimators", "evaluation", "prediction", "plots", "runs",
+    "dashboards", "cli",
 )  # fmt: skip
 MODULES = sorted((ROOT / "imtools").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

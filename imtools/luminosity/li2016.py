@@ -99,24 +99,40 @@ class Li2016(LuminosityModel):
         Li2016
             ``n_redrawn`` counts draws with alpha < 0.5 or negative scatter, drawn again.
         """
-        widths = cls.widths(prior)
-        if correlation not in CORRELATIONS:
-            known = ", ".join(CORRELATIONS)
-            msg = f"Li2016.draw: correlation is {correlation!r}, expected one of {known}"
-            raise ValueError(msg)
-        start = about or cls()
-        centre = replace(start, **fixed)
-        log_l_prime = (LOG_L_IR_PIVOT - start.beta) / start.alpha
+        n_free, start = len(cls.free_names(prior)), about or cls()
+        _check_correlation(correlation)
+        settings = {"prior": prior, "correlation": correlation, "about": start}
 
         def propose():
-            normal = dict(zip(widths, rng.standard_normal(len(widths)), strict=True))
-            drawn = {n: getattr(centre, n) + widths[n] * normal[n] for n in widths} | fixed
-            if correlation == "pivot":
-                at_pivot = log_l_prime + cls.PIVOT_WIDTHS[prior] * normal["beta"]
-                drawn["beta"] = LOG_L_IR_PIVOT - drawn["alpha"] * at_pivot
-            return drawn
+            return cls.placed(rng.standard_normal(n_free), **settings, **fixed)
 
-        return cls.first_in_range(propose, centre, fixed) if widths else centre
+        centre = replace(start, **fixed)
+        return cls.first_in_range(propose, centre, fixed) if n_free else centre
+
+    @classmethod
+    def placed(cls, normals, *, prior, correlation="independent", about=None, **fixed):
+        """Return parameters from standard normals; `LuminosityModel.placed` and `draw` say more."""
+        start, widths = about or cls(), cls.widths(prior)
+        centre = replace(start, **fixed)
+        normal = {name: normals[..., i] for i, name in enumerate(cls.free_names(prior))}
+        values = {n: getattr(centre, n) + widths[n] * normal[n] for n in normal} | fixed
+        if correlation == "pivot":
+            log_l_prime = (LOG_L_IR_PIVOT - start.beta) / start.alpha
+            at_pivot = log_l_prime + cls.PIVOT_WIDTHS[prior] * normal["beta"]
+            values["beta"] = LOG_L_IR_PIVOT - values["alpha"] * at_pivot
+        return values
+
+    @classmethod
+    def normals_of(cls, parameters, *, prior, correlation="independent", about=None):
+        """Return the standard normals that `placed` makes these parameters of."""
+        _check_correlation(correlation)
+        start, widths = about or cls(), cls.widths(prior)
+        normal = {n: (parameters[n] - getattr(start, n)) / widths[n] for n in widths}
+        if correlation == "pivot":
+            at_pivot = (LOG_L_IR_PIVOT - parameters["beta"]) / parameters["alpha"]
+            log_l_prime = (LOG_L_IR_PIVOT - start.beta) / start.alpha
+            normal["beta"] = (at_pivot - log_l_prime) / cls.PIVOT_WIDTHS[prior]
+        return np.stack([normal[name] for name in cls.free_names(prior)], axis=-1)
 
     @property
     def scatter(self):
@@ -149,6 +165,13 @@ class Li2016(LuminosityModel):
         slope = LN10 / self.alpha
         l_co = _power_of_sfr(table.grid, m_halo.ravel(), z.ravel(), normal, slope, offset, sigma)
         return l_co.reshape(m_halo.shape)
+
+
+def _check_correlation(correlation):
+    if correlation not in CORRELATIONS:
+        known = ", ".join(CORRELATIONS)
+        msg = f"Li2016.draw: correlation is {correlation!r}, expected one of {known}"
+        raise ValueError(msg)
 
 
 @njit(cache=True)

@@ -184,18 +184,39 @@ class Comap2022(LuminosityModel):
         Comap2022
             ``n_redrawn`` counts draws with negative scatter or a above b, drawn again.
         """
-        cls.widths(prior)  # refuses an unknown name
-        centre, names = cls(**fixed), cls.parameter_names()
-        if prior == "fiducial":
-            return centre
-        here = tuple(centre.parameters().values())
-        mean, share = (cls.JOINT_MEAN, 1.0) if prior == "joint" else (here, 0.1)
-        root = share * np.linalg.cholesky(np.array(cls.JOINT_COVARIANCE))
+        n_free = len(cls.free_names(prior))
 
         def propose():
-            return dict(zip(names, mean + root @ rng.standard_normal(len(names)), strict=True))
+            return cls.placed(rng.standard_normal(n_free), prior=prior)
 
-        return cls.first_in_range(propose, centre, fixed)
+        return cls.first_in_range(propose, cls(**fixed), fixed) if n_free else cls(**fixed)
+
+    @classmethod
+    def free_names(cls, prior):
+        """Return the parameters that `prior` draws: all of them, if it draws any."""
+        cls.widths(prior)  # refuses an unknown name
+        return () if prior == "fiducial" else cls.parameter_names()
+
+    @classmethod
+    def placed(cls, normals, *, prior):
+        """Return parameters from standard normals, see `LuminosityModel.placed`."""
+        mean, root = cls._joint(prior)
+        values = mean + (root @ normals.T).T
+        return dict(zip(cls.parameter_names(), np.moveaxis(values, -1, 0), strict=True))
+
+    @classmethod
+    def normals_of(cls, parameters, *, prior):
+        """Return the standard normals that `placed` makes these parameters of."""
+        mean, root = cls._joint(prior)
+        values = np.stack([np.asarray(parameters[n]) for n in cls.parameter_names()], axis=-1)
+        return np.linalg.solve(root, (values - mean).T).T
+
+    @classmethod
+    def _joint(cls, prior):
+        """Return the mean of a prior, and the root of its covariance."""
+        here = tuple(cls().parameters().values())
+        mean, share = (cls.JOINT_MEAN, 1.0) if prior == "joint" else (here, 0.1)
+        return mean, share * np.linalg.cholesky(np.array(cls.JOINT_COVARIANCE))
 
     def mean_luminosity(self, m_halo, z):
         """Return the luminosity [Lsun] averaged over scatter, of `m_halo` [Msun]."""

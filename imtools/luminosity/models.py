@@ -121,14 +121,37 @@ class LuminosityModel:
         ValueError
             If the prior is unknown, or none of 10000 draws is in range.
         """
-        widths = cls.widths(prior)
-        centre = cls(**fixed)
+        free, names = cls.free_names(prior), cls.parameter_names()
 
         def propose():
-            values = centre.parameters().items()
-            return {n: v + widths.get(n, 0.0) * rng.standard_normal() for n, v in values}
+            normals = dict(zip(names, rng.standard_normal(len(names)), strict=True))
+            return cls.placed(np.array([normals[n] for n in free]), prior=prior)
 
-        return cls.first_in_range(propose, centre, fixed) if widths else centre
+        return cls.first_in_range(propose, cls(**fixed), fixed) if free else cls(**fixed)
+
+    @classmethod
+    def free_names(cls, prior):
+        """Return the parameters that `prior` draws, in the order of the normals of `placed`."""
+        widths = cls.widths(prior)
+        return tuple(name for name in cls.parameter_names() if widths.get(name, 0.0) != 0)
+
+    @classmethod
+    def placed(cls, normals, *, prior):
+        """Return parameters by name, shape (...), from standard normals, shape (..., n_free).
+
+        `draw` and `inference.Space` share it: a model with a `draw` of its own gives this and its
+        inverse `normals_of` too. Values out of range are among them.
+        """
+        centre, widths = cls().parameters(), cls.widths(prior)
+        free = enumerate(cls.free_names(prior))
+        return {name: centre[name] + widths[name] * normals[..., i] for i, name in free}
+
+    @classmethod
+    def normals_of(cls, parameters, *, prior):
+        """Return the standard normals that `placed` makes these parameters of."""
+        centre, widths = cls().parameters(), cls.widths(prior)
+        free = cls.free_names(prior)
+        return np.stack([(parameters[n] - centre[n]) / widths[n] for n in free], axis=-1)
 
     @classmethod
     def wide_prior(cls):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from imtools.constants import NU_CO10, TEMPERATURE_PER_DENSITY
 from imtools.cosmology import Cosmology
@@ -83,20 +84,46 @@ class Flexible(LuminosityModel):
         Flexible
             ``n_redrawn`` counts draws that were too bright or too faint.
         """
-        cls.widths(prior)  # refuses an unknown name
-        centre = cls(**fixed)
-        if prior == "fiducial":
-            return centre
-        low, high = np.array(list(cls.DRAW_LIMITS.values())).T
-        if prior == "ten_percent":
-            here = np.array([getattr(centre, name) for name in cls.DRAW_LIMITS])
-            low, high = here - (high - low) / 20, here + (high - low) / 20
+        free = cls.free_names(prior)
 
         def propose():
-            values = rng.uniform(low, high).tolist()
-            return dict(zip(cls.DRAW_LIMITS, values, strict=True))
+            return cls._within(rng.random(len(free)), prior)
 
-        return cls.first_in_range(propose, centre, fixed)
+        return cls.first_in_range(propose, cls(**fixed), fixed) if free else cls(**fixed)
+
+    @classmethod
+    def free_names(cls, prior):
+        """Return the parameters that `prior` draws: all of them, if it draws any."""
+        cls.widths(prior)  # refuses an unknown name
+        return () if prior == "fiducial" else tuple(cls.DRAW_LIMITS)
+
+    @classmethod
+    def placed(cls, normals, *, prior):
+        """Return parameters from standard normals, see `LuminosityModel.placed`."""
+        return cls._within(ndtr(normals), prior)
+
+    @classmethod
+    def normals_of(cls, parameters, *, prior):
+        """Return the standard normals that `placed` makes these parameters of."""
+        low, high = cls._box(prior)
+        values = np.stack([np.asarray(parameters[n]) for n in cls.DRAW_LIMITS], axis=-1)
+        return ndtri((values - low) / (high - low))
+
+    @classmethod
+    def _within(cls, shares, prior):
+        """Return the parameters that lie such shares of the way between their limits."""
+        low, high = cls._box(prior)
+        values = low + (high - low) * shares
+        return dict(zip(cls.DRAW_LIMITS, np.moveaxis(values, -1, 0), strict=True))
+
+    @classmethod
+    def _box(cls, prior):
+        """Return the least and the largest value that a prior draws of each parameter."""
+        low, high = np.array(list(cls.DRAW_LIMITS.values())).T
+        if prior == "ten_percent":
+            here = np.array([getattr(cls(), name) for name in cls.DRAW_LIMITS])
+            low, high = here - (high - low) / 20, here + (high - low) / 20
+        return low, high
 
     @classmethod
     def out_of_range(cls, parameters, limits):
