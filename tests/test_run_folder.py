@@ -325,6 +325,32 @@ def test_a_lock_of_another_host_or_a_process_with_a_used_id(tmp_path):
         pass
 
 
+def test_a_holder_on_another_host_is_known_by_its_touch(tmp_path, monkeypatch):  # F10
+    lock = tmp_path / ".lock"
+    lock.write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": 0.0}))
+    monkeypatch.setattr(run_folder.lock, "SILENT", 100.0)
+    touched = time.time() - 90
+    os.utime(lock, (touched, touched))
+    with pytest.raises(BlockingIOError, match="host elsewhere"), locked(tmp_path):
+        pass
+    os.utime(lock, (touched - 20, touched - 20))
+    with locked(tmp_path):
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_holder_touches_its_lock_and_never_removes_that_of_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder.lock, "BEAT", 0.01)
+    lock = tmp_path / ".lock"
+    with locked(tmp_path):
+        os.utime(lock, (0, 0))
+        end = time.monotonic() + 10
+        while lock.stat().st_mtime == 0:
+            assert time.monotonic() < end
+        lock.write_text("of another, who took over")
+    assert lock.read_text() == "of another, who took over"
+
+
 # --- status and environment
 
 
@@ -349,6 +375,21 @@ def test_a_run_whose_process_ended_without_a_word_is_lost(tmp_path):
     status = read_status(tmp_path)
     assert status["state"] == "lost"
     assert "ended without a word" in status["reason"]
+
+
+def test_a_run_on_another_host_is_lost_when_its_lock_is_not_touched(tmp_path):
+    there = {"host": "elsewhere", "pid": 7, "started": 0.0}
+    write_status(tmp_path, "running", preset="tiny")
+    status = read_json(tmp_path / "status.json")
+    (tmp_path / "status.json").write_text(json.dumps(status | {"process": there}))
+    lock = tmp_path / ".lock"
+    lock.write_text(json.dumps(there))
+    assert read_status(tmp_path)["state"] == "running"
+    os.utime(lock, (0, 0))
+    assert read_status(tmp_path)["state"] == "lost"
+    assert "process 7 on elsewhere" in read_status(tmp_path)["reason"]
+    lock.unlink()
+    assert read_status(tmp_path)["state"] == "lost"
 
 
 def test_the_environment_holds_no_secret(tmp_path, monkeypatch):  # S5

@@ -20,7 +20,7 @@ from imtools.run_folder.files import (
     write_netcdf,
     write_text,
 )
-from imtools.run_folder.lock import is_alive, locked, this_process
+from imtools.run_folder.lock import LOCK, is_alive, is_here, is_silent, locked, this_process
 
 __all__ = [
     "append_row", "atomic_path", "check_finite", "data_root", "environment", "first_bytes",
@@ -119,10 +119,19 @@ def write_status(run_dir, state, *, reason="", **facts):
 
 
 def read_status(run_dir):
-    """Return the status of a run; one that runs in a process that has ended is ``lost``."""
+    """Return the status of a run; one that runs in a process that has ended is ``lost``.
+
+    Of a process on another host that is not known; there the run's lock must be touched.
+    """
     status = read_json(Path(run_dir) / "status.json")
-    if status["state"] == "running" and not is_alive(status["process"]):
-        reason = f"process {status['process']['pid']} ended without a word"
+    if status["state"] != "running":
+        return status
+    process = status["process"]
+    if not is_alive(process):
+        reason = f"process {process['pid']} ended without a word"
+        return status | {"state": "lost", "reason": reason}
+    if not is_here(process) and is_silent(Path(run_dir) / LOCK):
+        reason = f"nothing is heard of process {process['pid']} on {process['host']}"
         return status | {"state": "lost", "reason": reason}
     return status
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import socket
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def atomic_path(path, *, overwrite=False):
     path = Path(path)
     _check_free(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{TEMPORARY}{this_writer()}-{path.name}")
     try:
         yield temporary
         flush(temporary)
@@ -47,6 +48,11 @@ def atomic_path(path, *, overwrite=False):
         flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def this_writer():
+    """Return what tells the temporary files of this process from those of others, on any host."""
+    return f"{socket.gethostname()}-{os.getpid()}".replace("/", "-")
 
 
 def _check_free(path, overwrite):
