@@ -19,6 +19,12 @@ LABELS = {
     "ridge_pk": "ridge on P(k)",
     "ridge_vid_pk": "ridge on VID and P(k)",
     "ridge_multiscale": "multi-scale regression",
+    "mcmc_pk": "MCMC on P(k)",
+    "mcmc_vid": "MCMC on VID",
+    "mcmc_pk_vid": "MCMC on P(k) and VID",
+    "network_vid_pk": "network on P(k) and VID",
+    "network_multiscale": "network on scales",
+    "network_map": "network on the map",
     "published_cnn": "published CNN",
 }
 
