@@ -119,8 +119,9 @@ def bench_waiting(quick):
 def waiting_share(model, batches, drawn_ahead, at_least):
     """Return the share of the loop's time before a batch is there, after a first one."""
     drawn = drawn_ahead(
-        lambda step: batches.batch(*divmod(step, batches.n_batches())), range(10_000)
-    )
+        lambda step: batches.batch(*divmod(step, batches.n_batches())), range(10_000),
+        at_once=batches.at_once,
+    )  # fmt: skip
     model.train_on_batch(*next(drawn))
     waited, start, now = 0.0, perf_counter(), 0.0
     while now < at_least:

@@ -622,6 +622,15 @@ def test_a_short_or_empty_batch_is_never_drawn(sides):  # F22
     assert Batches(sides["train"].isel(sample=slice(0)), SMALL, seed=1).n_batches() == 0
 
 
+def test_large_batches_are_drawn_one_at_a_time(sides, monkeypatch):
+    batches = Batches(sides["train"], SMALL, seed=1)
+    size = 4 * sides["train"]["map"][0].nbytes  # of a batch of four maps
+    monkeypatch.setattr("imtools.datasets.batches.SMALL", size + 1)
+    assert batches.at_once == 2
+    monkeypatch.setattr("imtools.datasets.batches.SMALL", size)
+    assert batches.at_once == 1
+
+
 def test_a_flipped_byte_in_a_map_is_named_and_never_loaded(tmp_path):
     experiment = Experiment.from_preset("tiny", n_draws=1, n_train=1, n_workers=1, batch_size=1)
     build(experiment, tmp_path, progress=False)

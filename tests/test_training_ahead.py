@@ -19,6 +19,12 @@ def test_the_next_batch_is_drawn_while_this_one_is_used_and_no_further():
     assert list(batches) == [1, 2, 3]
 
 
+def test_two_are_drawn_at_a_time_in_order():
+    both = threading.Barrier(2, timeout=10)  # one alone would break it
+    batches = drawn_ahead(lambda step: (both.wait(), step)[1], range(6), at_once=2)
+    assert list(batches) == list(range(6))
+
+
 def test_what_a_draw_raises_is_raised_in_its_turn():
     batches = drawn_ahead(lambda step: 1 / (2 - step), range(4))
     assert [next(batches), next(batches)] == [0.5, 1.0]

@@ -6,6 +6,7 @@ from imtools.datasets.reading import network_inputs
 
 N_DRAWS = 8  # of the noise of each map, where a network reads a summary
 N_BLANKS = 64  # maps of noise alone, likewise
+SMALL = 64e6  # bytes of a batch's maps, below which two are drawn at a time
 
 
 class Batches:
@@ -27,6 +28,12 @@ class Batches:
         self.experiment = experiment
         self.seed = seed
         self.inputs, self.blanks = self._known_inputs()
+
+    @property
+    def at_once(self):
+        """How many batches may be drawn at a time, by the memory that they take."""
+        size = self.experiment.training.batch_size * self.maps.nbytes / max(1, len(self.counts))
+        return 2 if size < SMALL else 1
 
     def n_batches(self):
         """Return how many full batches an epoch has; a short last one is never drawn."""

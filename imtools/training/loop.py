@@ -83,7 +83,8 @@ def fit(
     model : keras.Model
         Network; compiled here.
     batches : object
-        ``n_batches()`` full batches an epoch, ``batch(epoch, index)`` returns (inputs, dN).
+        ``n_batches()`` full batches an epoch, ``batch(epoch, index)`` returns (inputs, dN),
+        ``at_once`` says how many may be drawn at a time.
     validation : tuple of numpy.ndarray
         Inputs and dN that choose the best epoch.
     training : TrainingStage
@@ -179,7 +180,7 @@ def _train_steps(model, batches, steps, n_full, epoch, target):
         inputs, counts = batches.batch(*divmod(step, n_full))
         return inputs, target.encode(counts)
 
-    drawn = drawn_ahead(draw, steps)
+    drawn = drawn_ahead(draw, steps, at_once=batches.at_once)
     return float(np.mean([_finite(model.train_on_batch(*pair), epoch) for pair in drawn]))
 
 
