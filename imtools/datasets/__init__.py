@@ -3,6 +3,7 @@
 from imtools.datasets.batches import Batches
 from imtools.datasets.building import build, catalogue_path, n_catalogues, set_folder
 from imtools.datasets.catalogue import SIDES, make_maps, side_of
+from imtools.datasets.layers import Kept, MapSettings, make_layers
 from imtools.datasets.reading import (
     load,
     log_counts_array,
@@ -12,18 +13,23 @@ from imtools.datasets.reading import (
     scaled_maps,
     typical_spread,
 )
+from imtools.datasets.scripts import map_script
 from imtools.datasets.selecting import families, leave_out_families, select_families
 
 __all__ = [
     "SIDES",
     "Batches",
+    "Kept",
+    "MapSettings",
     "build",
     "catalogue_path",
     "families",
     "leave_out_families",
     "load",
     "log_counts_array",
+    "make_layers",
     "make_maps",
+    "map_script",
     "n_catalogues",
     "network_inputs",
     "observe",
