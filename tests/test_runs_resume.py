@@ -233,7 +233,7 @@ def test_the_command_line_resumes(failed, notebook, started):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run"], "got no notebook, expected the path of one, or --resume RUN"),
+        (["run"], "got no notebook, expected the path of one, -f FILE, or --resume RUN"),
         (["run", "--resume", "two"], "two is no run"),
         (["run", "a.ipynb", "--resume", "one"], "--resume is given with a notebook"),
         (["run", "--resume", "one", "-p", "seed", "1"], "--resume is given with -p"),

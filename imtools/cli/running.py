@@ -8,6 +8,7 @@ import typer
 from imtools.cli.program import Parameters, Preset, in_one_line, values_of
 from imtools.run_folder import data_root, read_json
 from imtools.runs import list_runs, resume_run, run_notebook
+from imtools.runs.run_file import read_run_file
 
 
 @in_one_line
@@ -17,6 +18,10 @@ def run(
     ] = None,
     preset: Preset = None,
     p: Parameters = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("-f", "--file", help="YAML with notebook, preset, parameters; -p beats it."),
+    ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="A new folder; else in data/runs.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
     reuse: Annotated[bool, typer.Option(help="Show the same run, if it is done already.")] = False,
@@ -28,21 +33,32 @@ def run(
 ):
     """Run a notebook, show its progress, and keep all it makes in a run folder."""
     if resume is not None:
-        others = {"a notebook": notebook, "--preset": preset, "-p": p, "--run-dir": run_dir}
+        others = {"a notebook": notebook, "--preset": preset, "-p": p, "-f": file}
+        others["--run-dir"] = run_dir
         _check_alone({**others, "--reuse": reuse})
         result = resume_run(resume, force=force, timeout=timeout, progress=True)
     elif force:
         msg = "run: --force is given without --resume, expected both; it is for a run that began"
         raise ValueError(msg)
-    elif notebook is None:
-        msg = "run: got no notebook, expected the path of one, or --resume RUN"
-        raise ValueError(msg)
     else:
+        notebook, preset, parameters = _what(notebook, preset, values_of(p), file)
         result = run_notebook(
-            notebook, preset=preset, parameters=values_of(p), run_dir=run_dir, timeout=timeout,
+            notebook, preset=preset, parameters=parameters, run_dir=run_dir, timeout=timeout,
             reuse=reuse, progress=True,
         )  # fmt: skip
     _tell(result)
+
+
+def _what(notebook, preset, parameters, file):
+    """Return what to run: what the command line says, and of the rest what the file says."""
+    if file is not None:
+        its_notebook, its_preset, its_parameters = read_run_file(file)
+        notebook, preset = notebook or its_notebook, preset or its_preset
+        parameters = its_parameters | parameters
+    if notebook is None:
+        msg = "run: got no notebook, expected the path of one, -f FILE, or --resume RUN"
+        raise ValueError(msg)
+    return notebook, preset, parameters
 
 
 def _check_alone(others):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,11 @@ import psutil
 
 from imtools.run_folder import read_json, write_status, write_text
 
+INTERRUPTED = "interrupted"
 EXECUTE = Path(__file__).with_name("execute.py")
 POLL = 0.2  # s, how often it is asked whether a run shall stop
 WAIT = 86400  # s that a run waits for a data set which another process makes
+GRACE = 60  # s that a cell may take to come to the end of what it does, a batch for instance
 LONGEST_SOCKET_PATH = 100  # characters; the systems allow 103 and more
 
 
@@ -57,10 +60,12 @@ def execute(job, folder, *, timeout=None, progress=False, stop=None):
             try:
                 ended = _wait(process, timeout, stop)
             except BaseException:  # Ctrl-C
-                _stop(process)
-                write_status(folder, "failed", reason="interrupted")
+                _end(process)
+                write_status(folder, "failed", reason=INTERRUPTED)
                 raise
             if ended:
+                if ended == INTERRUPTED:
+                    _interrupt(process)
                 _stop(process)
                 return {"state": "failed", "reason": ended}
         if outcome.exists():
@@ -75,7 +80,7 @@ def _wait(process, timeout, stop):
     end = math.inf if timeout is None else time.monotonic() + timeout
     while True:
         if stop is not None and stop.is_set():
-            return "interrupted"
+            return INTERRUPTED
         left = end - time.monotonic()
         if left <= 0:
             return f"timeout: stopped after {timeout:g} s"
@@ -107,6 +112,31 @@ def _environment(scratch):
         # TensorFlow's remarks on the processor would open every report
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
     }  # fmt: skip
+
+
+def _end(process):
+    """End `process` after an interrupt; at once after a second one."""
+    try:
+        _interrupt(process)
+    finally:
+        _stop(process)
+
+
+def _interrupt(process):
+    """Have the running cell raise KeyboardInterrupt, and wait until its notebook is saved.
+
+    Python raises it between two batches of a training, so no checkpoint is cut short.
+    """
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end:
+        with suppress(psutil.NoSuchProcess):
+            for kernel in psutil.Process(process.pid).children():
+                kernel.send_signal(signal.SIGINT)  # again each second: one that starts is deaf
+        try:
+            process.wait(1)
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def _stop(process):
