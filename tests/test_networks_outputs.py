@@ -6,24 +6,33 @@ import pytest
 from imtools import networks
 from imtools.estimators import QUANTILES
 from imtools.networks import LEVELS, MeanAndFactor, OrderedQuantiles, mean_and_covariance
-from imtools.networks.outputs import n_raw
+from imtools.networks.outputs import levels_of, n_raw
 
 
-def test_the_levels_are_those_of_the_estimators():
-    assert LEVELS == QUANTILES
+def test_the_levels_hold_those_of_the_estimators_and_lie_evenly_about_the_median():
+    assert set(QUANTILES) < set(LEVELS)
+    npt.assert_allclose(np.array(LEVELS) + LEVELS[::-1], 1, rtol=1e-12)  # same arithmetic
+
+
+def test_quantiles_of_a_network_from_before_are_known_by_their_number():
+    assert levels_of(len(LEVELS)) == LEVELS
+    assert levels_of(5) == QUANTILES
+    with pytest.raises(ValueError, match="answers with 7 quantiles, expected 11, or 5"):
+        levels_of(7)
 
 
 def test_quantiles_never_cross_and_the_median_is_free():
     raw = np.random.default_rng(0).normal(0, 3, (7, n_raw("quantiles", 4))).astype("float32")
     seen = np.array(OrderedQuantiles(4)(raw))
-    assert seen.shape == (7, 5, 4)
+    n = len(LEVELS)
+    assert seen.shape == (7, n, 4)
     assert (np.diff(seen, axis=1) > 0).all()
-    npt.assert_array_equal(seen[:, 2], raw.reshape(7, 5, 4)[:, 2])
+    npt.assert_array_equal(seen[:, n // 2], raw.reshape(7, n, 4)[:, n // 2])
 
 
 def test_quantiles_are_softplus_steps_from_the_median():
     raw = np.array([[3.0, 1.0, 10.0, 2.0, 4.0]], "float32")
-    seen = np.array(OrderedQuantiles(1)(raw))[0, :, 0]
+    seen = np.array(OrderedQuantiles(1, levels=QUANTILES)(raw))[0, :, 0]
     s = np.log1p(np.exp(raw[0]))
     npt.assert_allclose(seen, 10 + np.array([-s[1] - s[0], -s[1], 0, s[3], s[3] + s[4]]), rtol=1e-5)
 

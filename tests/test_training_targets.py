@@ -101,9 +101,9 @@ def test_pinball_loss_is_least_at_the_quantiles():
     rng = np.random.default_rng(2)
     true = rng.normal(size=(4000, 14))
     loss = loss_of(target_of(output="quantiles"))
-    right = np.broadcast_to(stats.norm.ppf(LEVELS)[:, None], (4000, 5, 14))
+    right = np.broadcast_to(stats.norm.ppf(LEVELS)[:, None], (4000, len(LEVELS), 14))
     best = numbers(loss, true, right).mean()
-    for level in range(5):
+    for level in range(len(LEVELS)):
         for step in (-0.3, 0.3):
             other = right.copy()
             other[:, level] += step
@@ -132,3 +132,28 @@ def test_quantiles_of_a_gaussian_are_those_of_each_bin():
     expected = mean + np.outer(stats.norm.ppf(LEVELS), width)
     npt.assert_allclose(target.quantiles(answer)[0], expected, rtol=1e-6)
     npt.assert_allclose(target.median(answer)[0], mean, atol=1e-12)
+
+
+def test_a_network_saved_with_five_quantiles_keeps_their_meaning():
+    target = target_of(output="quantiles", standardise=False)
+    answer = np.arange(5.0)[None, :, None] + np.zeros((2, 5, 14))
+    assert target.levels(answer) == (0.025, 0.16, 0.5, 0.84, 0.975)
+    npt.assert_array_equal(target.median(answer), 2.0)
+    assert target.levels(np.zeros((2, len(LEVELS), 14))) == LEVELS
+
+
+def test_draws_of_a_gaussian_have_its_mean_and_its_covariance():
+    rng, n_draws = np.random.default_rng(4), 40_000
+    factor = np.tril(rng.normal(0, 0.3, (14, 14)), -1) + np.diag(rng.uniform(1, 2, 14))
+    mean = np.linspace(0, 2, 14)
+    answer = np.concatenate([mean[:, None], factor], axis=1)[None]
+    target = target_of(output="gaussian", standardise=False)
+    drawn = target.draws(answer, rng, n_draws)
+    assert drawn.shape == (1, n_draws, 14)
+    covariance = np.linalg.inv(factor @ factor.T)
+    width = np.sqrt(np.diag(covariance))
+    errors = np.abs(drawn[0].mean(axis=0) - mean) / width
+    assert errors.max() < 5 / np.sqrt(n_draws)  # 5 sampling errors of a mean
+    seen = np.cov(drawn[0].T) / np.outer(width, width)
+    # 5 sampling errors of a covariance of unit variances, at most sqrt(2 / n)
+    npt.assert_allclose(seen, covariance / np.outer(width, width), atol=5 * np.sqrt(2 / n_draws))

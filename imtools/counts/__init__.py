@@ -16,6 +16,7 @@ Dims are ("log_l",) or ("sample", "log_l"); the coordinate `log_l` is the bin ce
 ``attrs["log_l_edges"]`` the edges, both log10 of L in Lsun.
 """
 
+from imtools.counts.cells import count_cells
 from imtools.counts.conventions import (
     convert,
     cumulate,
@@ -46,6 +47,7 @@ __all__ = [
     "FLOOR",
     "QUOTED_LOG_L",
     "convert",
+    "count_cells",
     "count_sources",
     "cumulate",
     "differentiate",

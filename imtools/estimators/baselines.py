@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from imtools.datasets import log_counts_array, parts_of, scaled_maps
-from imtools.estimators.base import Estimator, common, offsets_of, register
+from imtools.estimators.base import Estimator, common, errors_of, register
 
 N_HISTOGRAM_BINS = 160
 ALPHAS = tuple(10.0 ** np.arange(-3, 5))  # strengths of the ridge penalty that are tried
@@ -53,7 +53,7 @@ def fit_prior_mean(experiment, data_train, data_validation=None, run_dir=None):
     log_dn = log_counts_array(data_train, experiment)
     mean = log_dn.mean(axis=0)
     known = common("prior_mean", experiment, data_train)
-    return PriorMean(**known, mean=mean, offsets=offsets_of(log_dn - mean))
+    return PriorMean(**known, mean=mean, **errors_of(log_dn - mean))
 
 
 @register("histogram_regression")
@@ -89,7 +89,7 @@ def fit_histogram_regression(experiment, data_train, data_validation, run_dir=No
     )
     log_dn, truth = (log_counts_array(d, experiment) for d in (data_train, data_validation))
     ridge = best_ridge((features, log_dn), (validation, truth))
-    return replace(empty, ridge=ridge, offsets=offsets_of(truth - ridge.predict(validation)))
+    return replace(empty, ridge=ridge, **errors_of(truth - ridge.predict(validation)))
 
 
 def log_histogram(inputs, bins):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from imtools.datasets import log_counts_array, observe, parts_of, typical_spread
-from imtools.estimators.base import Estimator, common, offsets_of
+from imtools.estimators.base import Estimator, common, errors_of
 from imtools.estimators.baselines import best_ridge
 from imtools.statistics import SUMMARIES, summarise
 
@@ -95,7 +95,7 @@ def fit_summary_regression(experiment, data_train, data_validation, run_dir=None
     return SummaryRegression(
         **common(f"ridge_{summary}", experiment, data_train), summary=summary,
         temp_scale=temp_scale, regression=regression,
-        offsets=offsets_of(truth - regression.predict(validation)),
+        **errors_of(truth - regression.predict(validation)),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from imtools.networks.outputs import (
     OUTPUTS,
     MeanAndFactor,
     OrderedQuantiles,
+    levels_of,
     mean_and_covariance,
 )
 from imtools.networks.registry import ARCHITECTURES, adapt, average, build, register
@@ -26,6 +27,6 @@ __all__ = [
     "MeanOverSky", "OrderedQuantiles", "Patches", "SoftHistogram", "Standardise", "SumCounts",
     "Temperature", "VoxelCounts", "adapt", "average", "build", "build_additive",
     "build_classifier", "build_counting", "build_dense", "build_histogram", "build_notes_cnn",
-    "build_resnet50", "build_resnet_small", "count_costs", "logits_of", "mean_and_covariance",
-    "predict_costs", "register", "resized",
+    "build_resnet50", "build_resnet_small", "count_costs", "levels_of", "logits_of",
+    "mean_and_covariance", "predict_costs", "register", "resized",
 ]  # fmt: skip

@@ -19,7 +19,9 @@ from keras import ops
 from imtools.networks.layers import PACKAGE
 
 OUTPUTS = ("point", "quantiles", "gaussian")
-LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)  # 95 % and 68 % intervals, and the median
+# 95, 68 and 50 % intervals, the median, and others between: bins of few sources have steps there
+LEVELS = (0.025, 0.07, 0.16, 0.25, 0.37, 0.5, 0.63, 0.75, 0.84, 0.93, 0.975)
+FIRST_LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)  # of networks saved before there were more
 
 
 def n_raw(output, n_outputs):
@@ -40,7 +42,7 @@ def n_raw(output, n_outputs):
     Examples
     --------
     >>> [n_raw(output, 49) for output in OUTPUTS]
-    [49, 245, 1274]
+    [49, 539, 1274]
     """
     sizes = {
         "point": n_outputs,
@@ -51,6 +53,29 @@ def n_raw(output, n_outputs):
         msg = f"n_raw: output is {output!r}, expected one of {', '.join(sizes)}"
         raise ValueError(msg)
     return sizes[output]
+
+
+def levels_of(n_levels):
+    """Return the probabilities of so many quantiles: ``LEVELS``, or those of an older network.
+
+    Raises
+    ------
+    ValueError
+        If no network answers with so many.
+
+    Examples
+    --------
+    >>> levels_of(5)
+    (0.025, 0.16, 0.5, 0.84, 0.975)
+    """
+    for levels in (LEVELS, FIRST_LEVELS):
+        if len(levels) == n_levels:
+            return levels
+    msg = (
+        f"levels_of: a network answers with {n_levels} quantiles, expected {len(LEVELS)}, or "
+        f"{len(FIRST_LEVELS)} of an older one; train it again"
+    )
+    raise ValueError(msg)
 
 
 def raw_name(output, name="log_dn"):

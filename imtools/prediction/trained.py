@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from imtools.estimators import QUANTILES, Network
+from imtools.estimators import Network
+from imtools.estimators.base import errors_of
 from imtools.experiment import Experiment
 from imtools.run_folder import data_root
 from imtools.training import Target, experiment_of, load_model, read_reference
@@ -41,15 +42,13 @@ def open_trained(run):
     folder = find_run(run)
     model, manifest = load_model(folder)
     reference, experiment = read_reference(folder), experiment_of(manifest)
-    offsets = np.quantile(reference["residual"].values, QUANTILES, axis=0)
-    side = np.sign(np.array(QUANTILES) - 0.5)[:, None]  # the network's answer stays the median
     network = Network(
         name="network", model=model, maps=manifest["maps"],
         target=Target.from_manifest(manifest), reads=experiment.network.reads,
         temp_scale=experiment.network.temp_scale,
         transform=experiment.preprocessing.transform,
         log_l_edges=np.array(manifest["log_l_edges"]),
-        offsets=side * np.maximum(side * offsets, 0),
+        **errors_of(reference["residual"].values),
     )  # fmt: skip
     return Trained(folder=folder, network=network, experiment=experiment, reference=reference)
 

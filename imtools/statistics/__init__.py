@@ -11,6 +11,7 @@ from imtools.statistics.power import (
     power_spectrum,
     power_spectrum_2d,
 )
+from imtools.statistics.quantiles import normal_ranks, scores_of, scores_within, values_at
 from imtools.statistics.summaries import SUMMARIES, summarise, summary
 from imtools.statistics.vid import TEMP_EDGES, vid
 
@@ -24,14 +25,18 @@ __all__ = [
     "field_scatter",
     "joint_covariance",
     "joint_features",
+    "normal_ranks",
     "one_point_fisher",
     "power_spectrum",
     "power_spectrum_2d",
     "prior_covariance",
     "reference_error",
     "rescale_covariance",
+    "scores_of",
+    "scores_within",
     "summarise",
     "summary",
+    "values_at",
     "vid",
     "voxel_pdf",
 ]

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from imtools.counts import convert, luminosity_function
 from imtools.experiment import Experiment
 from imtools.experiment.checks import LOSSES
-from imtools.networks import LEVELS
+from imtools.networks import LEVELS, levels_of
 
 RAW_LOSSES = ("msle", "poisson")  # these compare numbers, and not the network's scaled values
 
@@ -108,7 +108,7 @@ class Target:
         return np.log10(np.maximum(dn, self.floor))
 
     def quantiles(self, answer):
-        """Return log10 dN at each of `networks.LEVELS`, or None where the network gives a point.
+        """Return log10 dN at each of `levels`, or None where the network gives a point.
 
         Parameters
         ----------
@@ -128,10 +128,31 @@ class Target:
             return self.decode(answer[:, None, :, 0] + steps * sigma[:, None])
         return None
 
+    def levels(self, answer):
+        """Return the probabilities of the `quantiles` of an answer, fewer of an older network."""
+        return levels_of(answer.shape[1]) if self.output == "quantiles" else LEVELS
+
+    def draws(self, answer, rng, n_draws):
+        """Return draws of log10 dN from the Gaussians of an answer, mean and factor.
+
+        Returns
+        -------
+        numpy.ndarray, shape (sample, n_draws, log_l)
+
+        Notes
+        -----
+        The answer holds W, and W times W transposed is the inverse covariance; so a draw is the
+        mean plus what W transposed maps to standard normals.
+        """
+        mean, factor = answer[..., 0].astype(float), answer[..., 1:].astype(float)
+        normals = rng.standard_normal((len(answer), mean.shape[1], n_draws))
+        about = np.linalg.solve(np.swapaxes(factor, 1, 2), normals)
+        return self.decode(mean[:, None] + np.swapaxes(about, 1, 2))
+
     def median(self, answer):
         """Return the median of log10 dN, shape (sample, log_l), whatever the network's output."""
         levels = self.quantiles(answer)
-        return self.decode(answer) if levels is None else levels[:, len(LEVELS) // 2]
+        return self.decode(answer) if levels is None else levels[:, levels.shape[1] // 2]
 
     def _per_source(self):
         """Return how much one source a bin is of the quantity, shape (n_bins,)."""

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.datasets import log_counts_array, network_inputs
-from imtools.estimators.base import Estimator, common, offsets_of
+from imtools.estimators.base import Estimator, common, errors_of
 from imtools.evaluation.memorisation.answers import (
     answers,
     as_observed,
@@ -55,7 +55,7 @@ def fit_memoriser(experiment, data_train, data_validation, run_dir=None):
     residual = log_counts_array(data_validation, experiment) - memoriser.median(
         data_validation["map"], experiment, rng
     )
-    return Memoriser(**vars(memoriser) | {"offsets": offsets_of(residual)})
+    return Memoriser(**vars(memoriser) | errors_of(residual))
 
 
 def wrong_splits(data_train, data_test):
