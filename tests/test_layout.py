@@ -13,8 +13,8 @@ from imtools.runs.parameters import parameters_cell, read_notebook
 ROOT = Path(__file__).parents[1]
 ORDER = (  # the order the light travels: a module imports only from those above it
     "constants", "cosmology", "survey", "halos", "luminosity", "counts", "painting", "observing",
-    "statistics", "preprocessing", "run_folder", "formats", "experiment", "datasets", "networks",
-    "training", "inference", "estimators", "evaluation", "prediction", "plots", "runs",
+    "statistics", "preprocessing", "run_folder", "cluster", "formats", "experiment", "datasets",
+    "networks", "training", "inference", "estimators", "evaluation", "prediction", "plots", "runs",
     "dashboards", "cli",
 )  # fmt: skip
 MODULES = sorted((ROOT / "imtools").rglob("*.py"))

@@ -8,7 +8,9 @@ import typer
 from tqdm import tqdm
 
 from imtools.cli.program import in_one_line
+from imtools.cli.workers import ClusterFile, JobScript, Scheduler, workers
 from imtools.runs.outcomes import METHOD, collect_runs, lengthwise, score_table, to_table
+from imtools.runs.sweep_file import read_sweep
 from imtools.runs.sweeps import out_of_date, run_sweep, sweep_folder
 
 
@@ -24,6 +26,9 @@ def sweep(
     again: Annotated[
         bool, typer.Option(help="Also what was done with other code or another notebook.")
     ] = False,
+    scheduler: Scheduler = None,
+    cluster: ClusterFile = None,
+    job_script: JobScript = False,
 ):
     """Run a notebook with many sets of parameters, some at once.
 
@@ -35,7 +40,10 @@ def sweep(
         reason = f": {run.reason}" if run.reason else ""
         tqdm.write(f"{name} {run.state}{reason}", file=sys.stdout)
 
-    ended = run_sweep(file, folder=folder, n_parallel=n_parallel, again=again, tell=tell)
+    settings = {"folder": folder, "n_parallel": n_parallel, "again": again, "tell": tell}
+    n_workers = n_parallel or (read_sweep(file).n_parallel if scheduler else 1)
+    with workers(scheduler, cluster, n_workers=n_workers, show_script=job_script) as client:
+        ended = run_sweep(file, **settings, **({} if client is None else {"client": client}))
     if all(run.reused for run in ended.values()):
         typer.echo("every run was done before; nothing was started")
     typer.echo(to_table(collect_runs([run.folder for run in ended.values()])).to_string())

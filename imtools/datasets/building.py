@@ -7,11 +7,14 @@ import os
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
 from tqdm import tqdm
 
+from imtools.cluster import do_all
 from imtools.datasets.catalogue import make_maps
 from imtools.experiment import Experiment
 from imtools.run_folder import (
@@ -42,7 +45,7 @@ def n_catalogues(experiment):
     return experiment.data.n_train + experiment.data.n_validation + experiment.data.n_test
 
 
-def build(experiment, folder=None, *, progress=True):
+def build(experiment, folder=None, *, client=None, progress=True):
     """Make the catalogues of a data set that are not there yet.
 
     Parameters
@@ -51,6 +54,9 @@ def build(experiment, folder=None, *, progress=True):
         What to make; ``n_workers`` processes make it. Their number does not change a byte.
     folder : path-like, optional
         Where; `set_folder` by default.
+    client : distributed.Client, optional
+        Give the work to its workers, see `cluster.connect`, in place of ``n_workers`` processes.
+        All must see the folder. That does not change a byte either.
     progress : bool
         Show a progress bar.
 
@@ -67,7 +73,7 @@ def build(experiment, folder=None, *, progress=True):
         If another process is building there; for ``$IMTOOLS_WAIT`` seconds it is waited for, which
         `runs` sets, since runs of a sweep may share a data set.
     RuntimeError
-        If worker processes keep dying.
+        If workers keep dying, or those of a client are not like this process.
 
     Notes
     -----
@@ -83,6 +89,9 @@ def build(experiment, folder=None, *, progress=True):
         with tqdm(
             total=len(todo), desc="simulate", unit="catalogue", disable=not (progress and todo)
         ) as bar:
+            if client is not None:
+                _make_on_cluster(experiment, folder, todo, bar, client)
+                return missing
             for _ in range(MAX_BROKEN):
                 todo = _make_all(experiment, folder, todo, bar)
                 if not todo:
@@ -150,6 +159,24 @@ def _make_all(experiment, folder, todo, bar):
             raise
     # asked when no worker is left that could still finish one
     return [k for k in todo if not catalogue_path(folder, k).exists()]
+
+
+def _make_on_cluster(experiment, folder, todo, bar, client):
+    """Make the catalogues in `todo` on the workers of a dask client."""
+    make = partial(_make_missing, experiment, folder.absolute())
+    tell = partial(bar.set_postfix_str, refresh=True)
+    try:
+        for _ in do_all(client, make, todo, folder=folder, tell=lambda n: tell(f"{n} workers")):
+            bar.update()
+    finally:
+        remove_unfinished(folder)  # of the workers that were lost; no other is at work any more
+
+
+def _make_missing(experiment, folder, catalogue):
+    """Make a file, unless a worker has that was lost before it could say so."""
+    if not catalogue_path(folder, catalogue).exists():
+        with suppress(FileExistsError):
+            _make_file(experiment, folder, catalogue)
 
 
 def _end_with_parent():

@@ -21,10 +21,12 @@ from imtools.run_folder.files import (
     write_text,
 )
 from imtools.run_folder.lock import LOCK, is_alive, is_here, is_silent, locked, this_process
+from imtools.run_folder.yaml_files import read_yaml
 
 __all__ = [
     "append_row", "atomic_path", "check_finite", "data_root", "environment", "first_bytes",
     "locked", "new_run", "open_netcdf", "open_run", "read_json", "read_rows", "read_status",
+    "read_yaml",
     "write_environment", "write_json", "write_netcdf", "write_status", "write_text",
 ]  # fmt: skip
 
@@ -35,8 +37,8 @@ PACKAGES = (
     "torch", "xarray",
 )  # fmt: skip
 VARIABLES = (  # what changes numbers or speed; never the whole environment, which holds tokens
-    "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
-    "OMP_NUM_THREADS", "PYTHONHASHSEED", "SLURM_CPUS_PER_TASK", "SLURM_JOB_ID",
+    "CUDA_VISIBLE_DEVICES", "IMTOOLS_EXTENSIONS", "KERAS_BACKEND", "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "PYTHONHASHSEED", "SLURM_CPUS_PER_TASK", "SLURM_JOB_ID",
     "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
 )  # fmt: skip

@@ -19,7 +19,7 @@ NAMES = {"architecture", "summaries"}  # parameters that name an entry of a regi
 CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may take
 
 
-def check_networks(jobs, *, n_parallel=1, labels=None):
+def check_networks(jobs, *, n_parallel=1, labels=None, have=None):
     """Raise unless every network that `jobs` will train has a name, fits its maps and the machine.
 
     Parameters
@@ -30,6 +30,8 @@ def check_networks(jobs, *, n_parallel=1, labels=None):
         How many are trained at once.
     labels : list of str, optional
         What to call each job in a message; by default "run".
+    have : float, optional
+        Memory that they have together [bytes]; by default that of this machine.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def check_networks(jobs, *, n_parallel=1, labels=None):
             msg = f"{labels[k]}: {answer['error']}"
             raise ValueError(msg)
     sizes = sorted((answer.get("bytes", 0) for answer in said), reverse=True)
-    need, have = sum(sizes[:n_parallel]), memory()
+    need, have = sum(sizes[:n_parallel]), have or memory()
     if need > have:
         worst = max(zip(asked, said, strict=True), key=lambda pair: pair[1].get("bytes", 0))[0]
         at_once = f" and {n_parallel - 1} more at once" if n_parallel > 1 else ""
@@ -59,9 +61,20 @@ def check_networks(jobs, *, n_parallel=1, labels=None):
         msg = (
             f"{labels[worst]}: training {jobs[worst].experiment.network.architecture!r}{at_once} "
             f"takes about {need / 1e9:.1f} GB of memory, expected at most {have / 1e9:.1f} GB, "
-            f"which this machine has{remedy}"
+            f"which there is{remedy}"
         )
         raise ValueError(msg)
+
+
+def worker_limits(client, n_parallel):
+    """Return how many runs share how much memory [bytes] on the workers of a dask client.
+
+    One run has what the worker with least was given; where none was given a limit, as many as run
+    at once share this machine.
+    """
+    workers = client.scheduler_info()["workers"].values()
+    limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
+    return {"n_parallel": 1, "have": min(limits)} if limits else {"n_parallel": n_parallel}
 
 
 def memory():

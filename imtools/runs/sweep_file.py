@@ -4,19 +4,15 @@ import hashlib
 import itertools
 import json
 import math
-import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-import yaml
-
-from imtools.run_folder import first_bytes
+from imtools.run_folder import read_yaml
 from imtools.runs.jobs import Job, prepare
 
 KEYS = ("notebook", "preset", "parameters", "grid", "points", "n_parallel", "timeout")
 MAX_POINTS = 10_000
-FLOAT = re.compile(r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +56,7 @@ def read_sweep(path):
         or range, or two runs are the same. The message names the file and the run.
     """
     path = Path(path)
-    content = _read_yaml(path)
+    content = read_yaml(path, "sweep", example="notebook and grid")
     _check_keys(content, path)
     n_parallel, timeout = content.get("n_parallel", 1), content.get("timeout")
     check_n_parallel(n_parallel, path)
@@ -151,40 +147,3 @@ def _is_number(value):
 def _refuse(path, what):
     msg = f"sweep: {path.name}: {what}"
     raise ValueError(msg)
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain values only; no key twice, of which YAML would keep the last in silence."""
-
-    def construct_mapping(self, node, deep=False):
-        """Return a mapping as a dict."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                msg = f"{key!r} is given twice, expected once"
-                raise yaml.constructor.ConstructorError(None, None, msg, node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {  # a date stays text
-    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-# 1e-4 is a number to everybody but YAML 1.1, which asks for 1.0e-4
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
-
-
-def _read_yaml(path):
-    """Return the mapping in a YAML file; errors are one line and name the file."""
-    text = first_bytes(path, "sweep").decode("utf-8", errors="replace")
-    try:
-        content = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        _refuse(path, f"is no YAML that we read ({' '.join(str(error).split())})")
-    if not isinstance(content, dict):
-        _refuse(path, "has no 'key: value' lines, expected notebook and grid, for instance")
-    try:
-        json.dumps(content)
-    except (TypeError, ValueError) as error:  # !!binary, !!set, a list that holds itself
-        _refuse(path, f"holds more than numbers, texts, lists and mappings ({error})")
-    return content

@@ -3,13 +3,25 @@
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from imtools.run_folder import data_root, locked, read_json, write_json, write_netcdf, write_text
-from imtools.run_folder.lock import LOCK
-from imtools.runs.feasible import check_networks
+from imtools.cluster import do_all, stopping
+from imtools.run_folder import (
+    data_root,
+    locked,
+    read_json,
+    write_json,
+    write_netcdf,
+    write_status,
+    write_text,
+)
+from imtools.run_folder.lock import LOCK, SILENT
+from imtools.runs.feasible import check_networks, worker_limits
 from imtools.runs.listing import STATUS, SWEEP, status_of
 from imtools.runs.outcomes import collect_runs, to_table
 from imtools.runs.resume import can_go_on, go_on
@@ -17,7 +29,7 @@ from imtools.runs.running import Run, run_job
 from imtools.runs.sweep_file import check_n_parallel, read_sweep
 
 
-def run_sweep(path, *, folder=None, n_parallel=None, again=False, tell=None):
+def run_sweep(path, *, folder=None, n_parallel=None, again=False, client=None, tell=None):
     """Run those points of a sweep that are missing, failed or lost.
 
     Parameters
@@ -30,6 +42,9 @@ def run_sweep(path, *, folder=None, n_parallel=None, again=False, tell=None):
         Runs at once, in place of what the file says.
     again : bool
         Run those again, too, that were done with another version of the package or notebook.
+    client : distributed.Client, optional
+        Give the runs to its workers, see `cluster.connect`. All must see `folder`, the notebook and
+        the data root.
     tell : callable, optional
         ``tell(name, run)``, called when a run has ended; a progress bar is shown besides.
 
@@ -48,12 +63,14 @@ def run_sweep(path, *, folder=None, n_parallel=None, again=False, tell=None):
         If `folder` holds something else.
     BlockingIOError
         If another process runs a sweep in `folder`.
+    RuntimeError
+        If the workers of `client` are not like this process, or none is left.
 
     Notes
     -----
     A run that ends badly harms no other. When it is tried again, its training goes on from the last
     checkpoint as in `resume_run`; without one, or when package or notebook have changed, its folder
-    is emptied.
+    is emptied. So does a run whose worker was lost, on another.
     """
     sweep = read_sweep(path)
     n_parallel = sweep.n_parallel if n_parallel is None else n_parallel
@@ -61,12 +78,14 @@ def run_sweep(path, *, folder=None, n_parallel=None, again=False, tell=None):
     folder = Path(folder or sweep_folder(path)).absolute()
     todo = _todo(sweep, folder, again)
     labels = [f"sweep: {sweep.file.name}: {sweep.label(name)}" for name in todo]
-    check_networks([sweep.jobs[name] for name in todo], n_parallel=n_parallel, labels=labels)
+    limits = {"n_parallel": n_parallel} if client is None else worker_limits(client, n_parallel)
+    check_networks([sweep.jobs[name] for name in todo], labels=labels, **limits)
     with locked(folder):
         _claim(sweep, folder)
         todo = _todo(sweep, folder, again)  # another process may have run some of them
         try:
-            now = _run_all(sweep, folder, todo, n_parallel, tell or (lambda name, run: None))
+            run = _run_here if client is None else partial(_run_on_cluster, client)
+            now = _run_all(run(sweep, folder, todo, n_parallel), todo, tell)
         finally:
             _write_outcomes(sweep, folder)
     return {name: now.get(name) or _ended(folder / name) for name in sweep.jobs}
@@ -140,29 +159,68 @@ def _write_outcomes(sweep, folder):
     write_text(to_table(outcomes).to_csv(), folder / "outcomes.csv", overwrite=True)
 
 
-def _run_all(sweep, folder, todo, n_parallel, tell):
-    """Run `todo`, so many at once, and return how each has ended."""
-    stop, ended = threading.Event(), {}
-    with (
-        tqdm(total=len(todo), desc="sweep", unit="run", disable=not todo) as bar,
-        ThreadPoolExecutor(n_parallel) as pool,
-    ):
-        jobs = {pool.submit(_run_one, sweep, folder / n, n, stop): n for n in todo}
+def _run_all(runs, todo, tell):
+    """Return how each of `runs`, pairs of name and run that come as they end, has ended."""
+    ended = {}
+    with tqdm(total=len(todo), desc="sweep", unit="run", disable=not todo) as bar, closing(runs):
+        for name, run in runs:
+            ended[name] = run
+            if tell:
+                tell(name, run)
+            bar.update()
+    return ended
+
+
+def _run_here(sweep, folder, todo, n_parallel):
+    """Run `todo` on this machine, so many at once, and yield how each has ended."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(n_parallel) as pool:
+        run = partial(_run_one, folder, sweep.timeout, stop)
+        jobs = {pool.submit(run, (name, sweep.jobs[name])): name for name in todo}
         try:
             for job in as_completed(jobs):
-                ended[jobs[job]] = job.result()
-                tell(jobs[job], ended[jobs[job]])
-                bar.update()
+                yield jobs[job], job.result()
         except BaseException:  # Ctrl-C: end what runs, start no more
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return ended
 
 
-def _run_one(sweep, folder, name, stop):
+def _run_on_cluster(client, sweep, folder, todo, n_parallel):
+    """Run `todo` on the workers of a dask client, so many at once, and yield how each has ended."""
+    run = partial(_run_on_worker, folder, sweep.timeout)
+    items = [(name, sweep.jobs[name]) for name in todo]
+    lost = partial(_lost, folder)
+    settings = {"folder": folder, "at_once": n_parallel, "on_lost": lost}
+    for (name, _), ended in do_all(client, run, items, **settings):
+        yield name, ended
+
+
+def _lost(folder, item):
+    """Write down that a run is lost, which its workers cannot any more, and return it."""
+    folder, reason = folder / item[0], "workers kept dying of it; out of memory?"
+    folder.mkdir(exist_ok=True)
+    write_status(folder, "lost", reason=reason)
+    return Run(folder=folder, state="lost", reason=reason)
+
+
+def _run_on_worker(folder, timeout, item):
+    """Run one point on a worker; it may have been begun, or done, by one that was lost."""
+    name, job = item
+    if not job.notebook.exists():
+        msg = f"sweep: a worker does not see {job.notebook}; put it where all workers share it"
+        raise FileNotFoundError(msg)
+    with locked(folder / name, wait=2 * SILENT):  # until what the lost one ran has ended
+        ended = _ended(folder / name)
+    if ended and ended.state == "done" and _is_current(job, folder / name):
+        return replace(ended, reused=False)
+    return _run_one(folder, timeout, stopping(), item)
+
+
+def _run_one(folder, timeout, stop, item):
     """Run one point, from its checkpoint if it has one; whatever happens is how it ended."""
-    job, settings = sweep.jobs[name], {"timeout": sweep.timeout, "stop": stop}
+    name, job = item
+    folder, settings = folder / name, {"timeout": timeout, "stop": stop}
     try:
         ended = _ended(folder)
         if ended is not None and ended.state != "done" and can_go_on(job, folder):
