@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ValidationError, model_validator
 
 from imtools.experiment.checks import CHECKS
+from imtools.experiment.extensions import load_extensions, own_sources
 from imtools.experiment.stages import (
     CountsStage,
     DataStage,
@@ -97,9 +98,15 @@ class Experiment(Stage):
 
     @model_validator(mode="after")
     def _check_together(self):
+        load_extensions()
         for check in CHECKS:
             check(self)
         return self
+
+    def __setstate__(self, state):
+        """Come out of a pickle, in a process that may not know a user's models yet."""
+        load_extensions()
+        super().__setstate__(state)
 
     @classmethod
     def from_preset(cls, preset, **changes):
@@ -188,7 +195,10 @@ class Experiment(Stage):
                 "preprocessing": {"transform"}, "data": {"n_workers", "lazy"}, "counts": {"floor"},
             },
         )  # fmt: skip
-        text = json.dumps(without_later(stages), sort_keys=True)
+        stages = without_later(stages)
+        if own := own_sources(self.luminosity.luminosity_model):
+            stages["own_sources"] = own
+        text = json.dumps(stages, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
