@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+import imtools
 from imtools.cli.program import values_of
 from imtools.experiment import Experiment
 from imtools.runs.parameters import plan, read_notebook
@@ -88,3 +90,18 @@ def test_the_table_is_one_that_the_scoreboard_prints():
         assert re.search(
             rf"^{label} +\|( \d\.\d\d\d){{6}} \|( \d\.\d\d\d){{6}}$", README, re.MULTILINE
         )
+
+
+def test_contributing_names_the_rooms_in_their_order():
+    from test_layout import ORDER
+
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("`constants`"))
+    assert re.findall(r"`(\w+)`", line) == list(ORDER)
+
+
+def test_the_citation_can_be_read_and_has_the_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == imtools.__version__
+    assert citation["license"] == "BSD-3-Clause"
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
