@@ -1,6 +1,6 @@
 """The prior of a luminosity model as standard normals: where an emulator and a chain live."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from inspect import signature
 
 import numpy as np
@@ -22,6 +22,7 @@ class Space:
     model: type  # luminosity model
     prior: str  # a name in its ``PRIORS``
     settings: dict = field(default_factory=dict)  # what else its ``placed`` takes
+    fixed: dict = field(default_factory=dict)  # fields that all its models share, such as sfr
 
     @classmethod
     def of(cls, experiment):
@@ -47,10 +48,11 @@ class Space:
         model = LUMINOSITY_MODELS[names[0]]
         _check_placed(model)
         takes = signature(model.placed).parameters
-        settings = {"correlation": luminosity.correlation}
+        has = {entry.name for entry in fields(model)}
         space = cls(
             model=model, prior=luminosity.prior,
-            settings={name: v for name, v in settings.items() if name in takes},
+            settings={"correlation": luminosity.correlation} if "correlation" in takes else {},
+            fixed={"sfr": luminosity.sfr} if "sfr" in has else {},
         )  # fmt: skip
         if not space.names:
             msg = (
@@ -127,13 +129,15 @@ class Space:
                 raise ValueError(msg)
         return np.concatenate(kept)[:n]
 
-    def models(self, u, **fixed):
-        """Return the luminosity models at standard normals, shape (n, n_dim), as a list.
-
-        Fields in `fixed`, such as ``sfr``, are set on all of them.
-        """
+    def models(self, u):
+        """Return the luminosity models at standard normals, shape (n, n_dim), as a list."""
         rows = self.parameters(np.atleast_2d(u))
-        return [self.model(**self._by_name(row.tolist()), **fixed) for row in rows]
+        return [self.model(**self._by_name(row.tolist()), **self.fixed) for row in rows]
+
+    def light(self, u, m_halo, z):
+        """Return mean luminosities [Lsun], (n, n_halos), and scatter [dex], (n,), at normals."""
+        by_name = self._by_name(self.parameters(u))
+        return self.model.light_of_many(by_name, m_halo, z, **self.fixed)
 
     def _by_name(self, values):
         """Return values, shape (..., n_dim), as a dict by name."""
