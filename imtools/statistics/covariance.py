@@ -91,25 +91,45 @@ def joint_covariance(pk, vid, *, catalogue=None):
     if catalogue.shape != (n_maps,):
         msg = f"joint_covariance: catalogue has shape {catalogue.shape}, expected ({n_maps},)"
         raise ValueError(msg)
-    _, member, size = np.unique(catalogue, return_inverse=True, return_counts=True)
-    if size.size < 2:
-        msg = f"joint_covariance: {size.size} catalogue, expected at least two; simulate more"
+    n_catalogues = np.unique(catalogue).size
+    if n_catalogues < 2:
+        msg = f"joint_covariance: {n_catalogues} catalogue, expected at least two; simulate more"
         raise ValueError(msg)
-    if size.size <= x.shape[1]:
+    if n_catalogues <= x.shape[1]:
         msg = (
-            f"joint_covariance: {size.size} catalogues for {x.shape[1]} features, expected more; "
-            "the matrix has no inverse"
+            f"joint_covariance: {n_catalogues} catalogues for {x.shape[1]} features, expected "
+            "more; the matrix has no inverse"
         )
         warnings.warn(msg, UserWarning, stacklevel=2)
-    means = np.zeros((size.size, x.shape[1]))
-    np.add.at(means, member, x)
+    covariance = covariance_of_maps(x, catalogue)
+    return _square(covariance, features).assign_attrs(n_catalogues=n_catalogues)
+
+
+def covariance_of_maps(values, catalogue):
+    """Return the covariance of numbers of one map, from maps that share catalogues.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n_maps, n)
+        Numbers of each map, all maps at the same parameters.
+    catalogue : numpy.ndarray, shape (n_maps,)
+        Which catalogue each map shows; at least two of them.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, n)
+        As `joint_covariance` says.
+    """
+    _, member, size = np.unique(catalogue, return_inverse=True, return_counts=True)
+    means = np.zeros((size.size, values.shape[1]))
+    np.add.at(means, member, values)
     means /= size[:, None]
     covariance = np.cov(means, rowvar=False)
-    if n_maps > size.size:
-        rest = x - means[member]
-        within = rest.T @ rest / (n_maps - size.size)
+    if len(values) > size.size:
+        rest = values - means[member]
+        within = rest.T @ rest / (len(values) - size.size)
         covariance = covariance + (1 - np.mean(1 / size)) * within
-    return _square(covariance, features).assign_attrs(n_catalogues=int(size.size))
+    return covariance
 
 
 def rescale_covariance(covariance, pk, vid):
