@@ -12,6 +12,7 @@ from imtools.estimators.baselines import (
     fit_prior_mean,
 )
 from imtools.estimators.network import Network, fit_network, load_network
+from imtools.estimators.power_spectrum import PowerSpectrum, fit_pk_vid
 from imtools.estimators.regression import (
     QuadraticRegression,
     SummaryRegression,
@@ -26,11 +27,13 @@ __all__ = [
     "Estimator",
     "HistogramRegression",
     "Network",
+    "PowerSpectrum",
     "PriorMean",
     "QuadraticRegression",
     "SummaryRegression",
     "fit_histogram_regression",
     "fit_network",
+    "fit_pk_vid",
     "fit_prior_mean",
     "fit_summary_regression",
     "load_network",

@@ -16,7 +16,7 @@ from imtools.run_folder import data_root
 
 NAME = "emulator"
 CHUNK = 10_000  # models evaluated at once, which bounds memory
-FORMAT = 1  # raised when the fit changes, so that older files are made again
+FORMAT = 2  # raised when the fit changes, so that older files are made again
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +33,8 @@ class Emulator:
     weights: np.ndarray  # shape (n_terms, n_outputs)
     members: np.ndarray  # weights on resampled catalogues, shape (n_members, n_terms, n_outputs)
     error: np.ndarray  # covariance of its features in units of `error_scale`
+    residuals: np.ndarray  # of maps held out in those units, shape (n_maps, n_features)
+    residual_catalogue: np.ndarray  # which catalogue each of them shows, shape (n_maps,)
     facts: dict  # what it was made of, and its deviance on maps held out
 
     @property
@@ -161,7 +163,7 @@ def _fitted(space, experiment, data_train, data_validation):
         "log_l_edges": np.log10(experiment.l_edges), "degree": np.array(fit["degree"]),
         "shift": fit["shift"], "weights": fit["weights"], "members": fit["members"],
     }  # fmt: skip
-    arrays["error"] = _error(fit, coordinates.of(space, validation.u[near]), training.statistic)
+    arrays |= _errors(fit, coordinates.of(space, validation.u[near]), validation[near])
     n_features = training.statistic.size
     facts = {
         "model": space.model.name, "prior": space.prior, "fixed": space.fixed,
@@ -174,16 +176,22 @@ def _fitted(space, experiment, data_train, data_validation):
     return arrays, facts
 
 
-def _error(fit, v, statistic):
-    """Return the covariance of the features among members, in units of `error_scale`."""
-    n, power = statistic.size, is_power(statistic)
-    design = terms(v, fit["degree"])
-    shift = fit["shift"][:n]
+def _errors(fit, v, held_out):
+    """Return the covariance of features among members, and residuals of maps held out.
+
+    Both are in units of `error_scale`, at the parameters of those maps.
+    """
+    n, power = held_out.statistic.size, is_power(held_out.statistic)
+    design, shift = terms(v, fit["degree"]), fit["shift"][:n]
     mean = evaluate(design, fit["weights"][:, :n], shift)
-    each = [evaluate(design, w[:, :n], shift) - mean for w in fit["members"]]
-    scaled = np.concatenate(each) / error_scale(np.concatenate([mean] * len(each)), power)
-    scaled = np.clip(scaled, -1e3, 1e3)
-    return scaled.T @ scaled / len(scaled)
+    scale = error_scale(mean, power)
+    members = [(evaluate(design, w[:, :n], shift) - mean) / scale for w in fit["members"]]
+    each = np.concatenate(members)
+    return {
+        "error": each.T @ each / len(each),
+        "residuals": (held_out.y[:, :n] - mean) / scale,
+        "residual_catalogue": held_out.catalogue,
+    }
 
 
 def _from_arrays(space, arrays, facts):

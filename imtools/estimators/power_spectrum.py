@@ -1,0 +1,119 @@
+"""The conventional analysis as an estimator: power spectrum and voxel intensities, then a chain."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imtools.estimators.base import QUANTILES, Estimator, common
+from imtools.inference import (
+    Likelihood,
+    Posterior,
+    PriorDraws,
+    draw_counts,
+    fit_likelihood,
+    map_features,
+    normals,
+    run_chain,
+    sample_prior,
+)
+
+SAMPLERS = ("importance", "emcee")
+N_PRIOR = 20_000  # draws of the prior that all maps share
+N_POSTERIOR = 1000  # draws of a posterior, of which quantiles are taken
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PowerSpectrum(Estimator):
+    """Posterior of a luminosity model's parameters, and of the counts of the map's own field."""
+
+    likelihood: Likelihood
+    prior: PriorDraws
+    sampler_name: str  # "importance" or "emcee"
+    floor: float  # sources that an empty bin stands for under a logarithm
+    seed: int  # of the draws behind quantiles
+
+    def inputs(self, maps, experiment, rng=None):
+        """Return power spectrum and voxel intensities of the maps as observed."""
+        return map_features(maps, experiment, rng).values
+
+    def answer(self, inputs):
+        """Return what `sampler` draws from: the features themselves."""
+        return inputs
+
+    def sampler(self, rng):
+        """Return a function of (features, n_draws) that draws log10 dN, (n, n_draws, n_bins)."""
+
+        def sample(features, n_draws):
+            return np.array([self.log_counts(x, n_draws, rng) for x in features])
+
+        return sample
+
+    def quantiles(self, inputs):
+        """Return quantiles of the counts in the field, shape (n, quantile, n_bins)."""
+        rng = np.random.default_rng([self.seed, 9])
+        each = (self.log_counts(x, N_POSTERIOR, rng) for x in inputs)
+        return np.array([np.quantile(draws, QUANTILES, axis=0) for draws in each])
+
+    def point(self, inputs):
+        """Return the medians."""
+        return self.quantiles(inputs)[:, QUANTILES.index(0.5)]
+
+    def log_counts(self, x, n, rng):
+        """Return draws of log10 dN in the field, shape (n, n_bins), from the features of a map."""
+        dn = draw_counts(self.likelihood, self.parameters(x, n, rng), rng=rng)
+        return np.log10(np.maximum(dn.values, self.floor))
+
+    def parameters(self, x, n, rng):
+        """Return draws of the parameters as standard normals, (n, n_dim), from features."""
+        posterior = Posterior(likelihood=self.likelihood, x=x)
+        if self.sampler_name == "emcee":
+            u = normals(run_chain(posterior, rng=rng), self.likelihood.emulator.space)
+            return u[rng.integers(len(u), size=n)]
+        weighted = sample_prior(posterior, rng=rng, draws=self.prior)
+        return weighted.u[weighted.resample(n, rng)]
+
+
+def fit_pk_vid(
+    experiment, data_train, data_validation, run_dir=None, *, parts="pk_vid",
+    sampler="importance", **simulations,
+):  # fmt: skip
+    """Fit the conventional analysis: emulator, covariance and likelihood of an experiment's maps.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its noise, filter, luminosity model and prior.
+    data_train : xarray.Dataset
+        Variables ``map``, ``counts`` and ``parameters`` over ``sample``: what the emulator learns.
+    data_validation : xarray.Dataset
+        Maps of other catalogues, which choose its polynomials and measure its error.
+    run_dir : path-like, optional
+        Not used; emulator and covariance are kept under `run_folder.data_root`, for all runs.
+    parts : {"pk_vid", "pk", "vid"}
+        Power spectrum, voxel intensities, or both.
+    sampler : {"importance", "emcee"}
+        Weights on draws, for many maps, or a chain for each.
+    **simulations
+        ``folder``, ``n_catalogues``, ``n_draws`` and ``progress``, handed to
+        `inference.fit_likelihood`.
+
+    Returns
+    -------
+    PowerSpectrum
+        Named ``mcmc_`` and its parts.
+
+    Raises
+    ------
+    ValueError
+        If parts or sampler are unknown, or the experiment spans no `inference.Space`.
+    """
+    if sampler not in SAMPLERS:
+        msg = f"fit_pk_vid: sampler is {sampler!r}, expected one of {', '.join(SAMPLERS)}"
+        raise ValueError(msg)
+    likelihood = fit_likelihood(experiment, data_train, data_validation, parts=parts, **simulations)
+    rng = np.random.default_rng([experiment.data.seed, 10])
+    return PowerSpectrum(
+        **common(f"mcmc_{parts}", experiment, data_train),
+        likelihood=likelihood, prior=PriorDraws.of(likelihood, N_PRIOR, rng=rng),
+        sampler_name=sampler, floor=experiment.counts.floor, seed=experiment.data.seed,
+    )  # fmt: skip
