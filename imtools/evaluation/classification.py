@@ -3,6 +3,8 @@
 import numpy as np
 import xarray as xr
 
+from imtools.evaluation.bootstrap import mean_and_error
+
 LEAST_P = 1e-12  # under the logarithm, of a model that is true
 RELIABILITY = {
     "confidence": "mean probability of the likeliest model",
@@ -55,7 +57,7 @@ def score_classes(probabilities, truth, catalogue, *, rng, n_bootstrap=500, n_bi
     bins = reliability(p.max(axis=1), right, n_bins=n_bins)
     gap = np.abs(bins["bin_accuracy"] - bins["bin_confidence"]) * bins["bin_n_maps"] / n
     entropy = -np.log(np.maximum(p[np.arange(n), of_truth], LEAST_P)).mean()
-    error = _bootstrap(right, np.asarray(catalogue), n_bootstrap, rng)
+    error = float(mean_and_error(right, catalogue, rng=rng, n_bootstrap=n_bootstrap)[1])
     single = {
         "accuracy": (right.mean(), "1", "share of maps whose likeliest model is true"),
         "accuracy_error": (error, "1", "its bootstrap error over catalogues"),
@@ -162,13 +164,3 @@ def _checked(probabilities, truth, catalogue):
         )
         raise ValueError(msg)
     return p, np.array([place[name] for name in truth.tolist()])
-
-
-def _bootstrap(right, catalogue, n_bootstrap, rng):
-    """Return the error of the share that is right, from resampled catalogues."""
-    names, of_map = np.unique(catalogue, return_inverse=True)
-    if names.size == 1:  # one catalogue says nothing of how catalogues differ
-        return np.nan
-    n, n_right = np.bincount(of_map), np.bincount(of_map, right)
-    chosen = rng.integers(names.size, size=(n_bootstrap, names.size))
-    return float(np.std(n_right[chosen].sum(axis=1) / n[chosen].sum(axis=1), ddof=1))

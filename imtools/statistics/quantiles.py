@@ -93,11 +93,32 @@ def scores_within(quantiles, levels, cells, rng):
         Standard normal over many truths, if they are drawn from these distributions.
     """
     low, high = (scores_of(quantiles, levels, end) for end in cells)
-    side = np.where(low + high > 0, -1.0, 1.0)  # on the side where probabilities are small
+    return scores_between(low, high, rng.random(low.shape))
+
+
+def scores_between(low, high, share):
+    """Return the score below which lies a share of the probability between two scores.
+
+    Parameters
+    ----------
+    low, high : array_like
+        Standard normal scores.
+    share : array_like
+        Between 0 and 1.
+
+    Returns
+    -------
+    numpy.ndarray
+
+    Examples
+    --------
+    >>> float(scores_between(-np.inf, 0.0, ndtr(-1.0) / 0.5).round(6))
+    -1.0
+    """
+    side = np.where(np.add(low, high) > 0, -1.0, 1.0)  # where probabilities are small and exact
     one, two = ndtr(side * low), ndtr(side * high)
-    drawn = one + rng.random(one.shape) * (two - one)
-    least = np.minimum(side * low, side * high)
-    return side * np.maximum(ndtri(np.maximum(drawn, 1e-300)), least)
+    drawn = ndtri(np.maximum(one + share * (two - one), 1e-300))
+    return side * np.maximum(drawn, np.minimum(side * low, side * high))
 
 
 def normal_ranks(values, n, rng):
