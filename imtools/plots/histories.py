@@ -18,7 +18,7 @@ LOG_L = hv.Dimension("log_l", label="log10 CO luminosity [log10 Lsun]")
 RMS = hv.Dimension("rms", label="rms error of log10 dN [dex]")
 
 
-def show_histories(histories, *, quantity="validation_loss"):
+def show_histories(histories, *, quantity="validation_loss", smooth=1):
     """Show a loss of several runs against epoch, with the epochs where a run was resumed.
 
     Parameters
@@ -29,6 +29,8 @@ def show_histories(histories, *, quantity="validation_loss"):
         in the first row of what was added.
     quantity : {"validation_loss", "loss"}
         Column that is shown.
+    smooth : int
+        Epochs over which the logarithm is averaged; 1 shows each as it is.
 
     Returns
     -------
@@ -47,12 +49,12 @@ def show_histories(histories, *, quantity="validation_loss"):
     for i, (label, history) in enumerate(histories.items()):
         for member in np.unique(history["member"]):
             rows = (history["member"] == member) & (history[quantity] > 0)  # a log axis has no 0
-            x, y = history["epoch"][rows] + 1, history[quantity][rows]
-            curves.append(line(x, y, kdim=EPOCH, vdim=vdim, label=label, **_look(i)))
+            x, y = history["epoch"][rows] + 1, smoothed(history[quantity][rows], smooth)
+            curves.append(line(x, y, kdim=EPOCH, vdim=vdim, label=label, **look_of(i)))
             at = history.get("seam", np.zeros(history["epoch"].size))[rows] > 0
             if at.any():
                 dots = hv.Scatter((x[at], y[at]), EPOCH, vdim)
-                seams.append(open_circles(dots, _look(i)["colour"]))
+                seams.append(open_circles(dots, look_of(i)["colour"]))
     if not any(len(curve) for curve in curves):
         msg = "show_histories: no run has a loss above 0; give runs that trained a network"
         raise ValueError(msg)
@@ -89,17 +91,33 @@ def show_run_rms(scores, *, method="network"):
         x, rms, error = (one[name].values for name in ("log_l", "rms", "rms_error"))
         if x.size and np.isfinite(error).all():  # one catalogue alone has no error
             low = np.maximum(rms - error, rms / 10)  # a log axis has no zero
-            drawn = {"kdim": LOG_L, "vdim": RMS, "colour": _look(i)["colour"]}
+            drawn = {"kdim": LOG_L, "vdim": RMS, "colour": look_of(i)["colour"]}
             panels.append(band(x, low, rms + error, **drawn))
         if x.size:
-            panels.append(line(x, rms, kdim=LOG_L, vdim=RMS, label=label, **_look(i)))
+            panels.append(line(x, rms, kdim=LOG_L, vdim=RMS, label=label, **look_of(i)))
     if not panels:
         msg = f"show_run_rms: no run has a score of {method!r}; give another method, or other runs"
         raise ValueError(msg)
     return panel(hv.Overlay(panels), wide=True, logy=True, title=f"Error of {method}")
 
 
-def _look(i):
+def smoothed(loss, n):
+    """Return a loss whose logarithm is the mean over `n` epochs about each, fewer at the ends.
+
+    Examples
+    --------
+    >>> smoothed(np.array([1.0, 100.0, 1.0]), 3).round(2).tolist()
+    [10.0, 4.64, 10.0]
+    """
+    window = np.ones(max(1, min(n, 2 * loss.size - 1)) // 2 * 2 + 1)  # odd, about each epoch
+    if window.size == 1 or not loss.size:
+        return loss
+    sums = [np.convolve(v, window, mode="full") for v in (np.log(loss), np.ones(loss.size))]
+    half = window.size // 2
+    return np.exp(sums[0][half : half + loss.size] / sums[1][half : half + loss.size])
+
+
+def look_of(i):
     """Return colour and dash of run number `i`."""
     return {
         "colour": COLOURS[i % len(COLOURS)],
