@@ -98,7 +98,7 @@ def test_the_truth_of_early_runs_comes_from_their_data_set(root, monkeypatch):
     coords["catalogue"] = ("sample", [3, 3])
     write_netcdf(xr.Dataset({"log_dn": log_dn}, coords=coords), folder / "predictions.nc")
     sets = root.parent / "sets" / experiment.data_key()
-    with pytest.raises(FileNotFoundError, match="catalogue_00003.nc is gone"):
+    with pytest.raises(FileNotFoundError, match=r"catalogue_00003\.nc is gone"):
         read_answers(folder)
     counts = (("sample", "log_l"), np.array([[1.0, 2.0], [3.0, 4.0]]), attrs)
     truth = xr.Dataset({"counts": counts}, coords={k: coords[k] for k in ("log_l", "catalogue")})

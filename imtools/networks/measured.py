@@ -22,6 +22,14 @@ SIZES = (1e8, 3e8)  # bytes of the two batches whose peaks are compared
 ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "MALLOC_ARENA_MAX": "1",
 }  # fmt: skip
+# s a multiply-add and a layer output: TensorFlow on two CPU cores, fitted to four networks whose
+# steps it gives to 0.5 to 1.3 of what was measured
+TYPICAL_SPEED = (1.6e-10, 7.2e-9)
+SMALL = (  # networks that differ in multiply-adds an output
+    ("notes_cnn", {"n_blocks": 2, "filters": 64, "width": 16}),
+    ("notes_cnn", {"n_blocks": 3, "filters": 8, "n_dims": 2, "width": 64}),
+    ("resnet_small", {"n_blocks": 2, "filters": 8}),
+)
 PROGRAM = "from imtools.networks.measured import tell_peaks; tell_peaks()"
 
 
@@ -130,6 +138,26 @@ def fit_speed(costs, seconds, batch_size):
     relative = work / np.asarray(seconds)[:, None]
     size = relative.max(axis=0)  # so that the two columns are of one order
     return nnls(relative / size, np.ones(len(seconds)))[0] / size
+
+
+def measure_speed(*, shape=(32, 32, 8), batch_size=16):
+    """Return how long this machine takes for a multiply-add and a layer output [s].
+
+    Three small networks on maps of `shape` (n_dec, n_ra, n_freq) are built and take a few steps,
+    which takes about ten seconds on two cores.
+
+    Returns
+    -------
+    numpy.ndarray, shape (2,)
+        As from `fit_speed`.
+    """
+    settings = [{"architecture": kind, **more} for kind, more in SMALL]
+    costs = [predict_costs(input_shape=shape, n_outputs=49, **s) for s in settings]
+    seconds = [
+        measure_seconds(input_shape=shape, n_outputs=49, batch_size=batch_size, **s)
+        for s in settings
+    ]
+    return fit_speed(costs, seconds, batch_size)
 
 
 def rough_seconds(costs, speed, batch_size):

@@ -59,6 +59,28 @@ def build(architecture, input_shape, n_outputs, **settings):
     return builder(input_shape, n_outputs, **{k: v for k, v in settings.items() if k in known})
 
 
+def settings_of(architecture):
+    """Return the names of the network parameters that an architecture has a use for.
+
+    Parameters
+    ----------
+    architecture : str
+        Name in ``ARCHITECTURES``.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from imtools import networks
+    >>> settings_of("dense")
+    ('width', 'dropout', 'output')
+    """
+    known = inspect.signature(ARCHITECTURES[architecture]).parameters.values()
+    return tuple(one.name for one in known if one.kind == one.KEYWORD_ONLY)
+
+
 def adapt(model, inputs, *, target=None, batch_size=32):
     """Set the layers that take their scale from data, in order, from training maps alone.
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imtools.experiment import FIELD_STAGE
+from imtools.experiment import FIELD_STAGE, Experiment
 from imtools.run_folder import data_root, read_json, read_rows
 from imtools.runs.listing import run_folders, status_of
 from imtools.runs.outcomes import METHOD
 from imtools.runs.parameters import OWN
 
+DEFAULTS = Experiment().flat()
 FACTS = ("run", "state", "notebook", "preset", "begun", "minutes", "epochs_run", "best_loss")
 
 
@@ -31,6 +32,7 @@ class Overview:
         self.root = data_root() / "runs" if root is None else Path(root)
         self.method = method
         self.n_read = 0  # files read so far
+        self.parameters = {}  # of each run, by its name, as of the last `table`
         self._known = {}
 
     def table(self):
@@ -42,14 +44,16 @@ class Overview:
             The index is the name of the run's folder, after that of its sweep. Columns, all of them
             Python names, as a filter needs them: ``run`` (the name), ``state``, ``notebook``,
             ``preset``, ``begun``, ``minutes``, ``epochs_run``, ``best_loss`` (of the validation,
-            the mean over an ensemble), ``memorised`` ("no" if no test of memorising was failed, else
-            how many were), the rms error of log10 dN [dex] at each quoted luminosity as ``rms_4``,
-            ``rms_4_5`` ..., ``reason``, and every parameter that is not the same in all runs.
+            the mean over an ensemble), ``memorised`` ("no" if no test of memorising was failed,
+            else how many were), the rms error of log10 dN [dex] at each quoted luminosity as
+            ``rms_4``, ``rms_4_5`` ..., ``reason``, and every parameter that is not the same in all
+            runs.
         """
         folders = run_folders(self.root)
         rows = {f.relative_to(self.root).as_posix(): self._row(f) for f in folders}
         names = dict.fromkeys(name for facts, _ in rows.values() for name in facts)
-        differ = _differing([parameters for _, parameters in rows.values()])
+        self.parameters = {name: parameters for name, (_, parameters) in rows.items()}
+        differ = differing(list(self.parameters.values()))
         ordered = [*FACTS, *sorted(set(names) - {*FACTS, "reason"}), "reason"]
         table = {
             run: {name: facts.get(name) for name in ordered[1:]}
@@ -114,13 +118,16 @@ def _losses(path):
 
 
 def _flat(path):
-    """Return the parameters in an ``experiment.json``, which were checked when it was written."""
+    """Return the parameters in an ``experiment.json``, which were checked when it was written.
+
+    One that it lacks is younger, and its default is what was done before there was a choice.
+    """
     stages = json.loads(path.read_text(encoding="utf-8"))
-    return {name: value for stage in stages.values() for name, value in stage.items()}
+    return DEFAULTS | {name: value for stage in stages.values() for name, value in stage.items()}
 
 
-def _differing(rows):
-    """Return the names of the parameters that differ among those runs that have any."""
+def differing(rows):
+    """Return the names of the parameters that differ among those of `rows` that have any."""
     rows = [row for row in rows if row]
     names = dict.fromkeys(name for row in rows for name in row)
     return [name for name in names if any(row.get(name) != rows[0].get(name) for row in rows)]
