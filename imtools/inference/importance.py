@@ -7,9 +7,10 @@ from scipy.special import gammaln, logsumexp
 
 ENOUGH = 400.0  # effective draws, from which weights need no better proposal
 N_REFINED = 4000  # draws of a proposal
-N_ROUNDS = 4  # proposals at most, each from the weights of the last
+N_ROUNDS = 8  # proposals at most, each from the weights of the last
 FREEDOM = 5.0  # degrees of the t distribution, whose tails are wider than the posterior's
-LEAST_SPREAD = 1e-3  # of a proposal, in units of the prior: weights on one draw have none
+FEW = 100.0  # effective draws that a proposal is made of; weights on fewer are flattened first
+LEAST_SPREAD = 1e-6  # of a proposal, in units of the prior
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +37,17 @@ class Weighted:
         weight = np.exp(self.log_weight)
         mean = weight @ self.u
         return mean, (self.u - mean).T @ ((self.u - mean) * weight[:, None])
+
+    def flattened(self, ess):
+        """Return the draws with a power of their weights, so low that they are worth `ess`."""
+        low, high = 0.0, 1.0
+        if self.ess >= ess:
+            return self
+        for _ in range(20):
+            middle = (low + high) / 2
+            flat = _normalised(self.u, middle * self.log_weight)
+            low, high = (middle, high) if flat.ess > ess else (low, middle)
+        return flat
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,7 +87,8 @@ def sample_prior(posterior, n=100_000, *, rng, draws=None, refine=True):
         Made before, for many maps; `n` is then theirs.
     refine : bool
         Where few draws carry the weight, draw from a t distribution with their moments instead, a
-        few times; the prior alone is enough where it is not much wider than the posterior.
+        few times, the weights flattened where fewer than a hundred carry them; the prior alone is
+        enough where it is not much wider than the posterior.
 
     Returns
     -------
@@ -95,10 +108,9 @@ def sample_prior(posterior, n=100_000, *, rng, draws=None, refine=True):
 
 def _refined(posterior, weighted, rng):
     """Return draws of a t distribution with the moments of weighted draws, weighted in turn."""
-    mean, covariance = weighted.moments()
+    mean, covariance = weighted.flattened(FEW).moments()
     n_dim = mean.size
-    # few draws understate the spread: half as wide again, at least
-    root = np.linalg.cholesky(1.5**2 * covariance + LEAST_SPREAD**2 * np.eye(n_dim))
+    root = np.linalg.cholesky(covariance + LEAST_SPREAD**2 * np.eye(n_dim))
     normal = rng.standard_normal((N_REFINED, n_dim))
     stretch = np.sqrt(FREEDOM / rng.chisquare(FREEDOM, N_REFINED))
     u = mean + (normal * stretch[:, None]) @ root.T
