@@ -59,7 +59,7 @@ def test_each_method_keeps_its_colour_and_a_recalibrated_one_is_dotted():
     assert mended.colour == known["network_map"].colour
     assert mended.dash == "dotted"
     assert mended.label == f"{known['network_map'].label}, recalibrated"
-    assert looks["mine"].colour != looks["yours"].colour
+    assert len({looks[n].colour for n in ("mcmc_pk_vid", "network_map", "mine", "yours")}) == 4
 
 
 def test_coverage_is_drawn_with_its_error_its_aim_and_three_points(calibration):

@@ -26,13 +26,15 @@ def styles_of(methods, styles=POSTERIOR_STYLES):
     methods : sequence of str
         Names of methods; a recalibrated one looks as its own, but dotted.
     styles : dict of str to LineStyle
-        Those that are known; others take the next colour.
+        Those that are known; others take a colour that is free.
     """
     bare = dict.fromkeys(name.removesuffix(RECALIBRATED) for name in methods)
     unknown = [name for name in bare if name not in styles]
     known = {name: styles[name] for name in bare if name in styles}
+    taken = {style.colour for style in known.values()}
+    free = [c for c in COLOURS if c not in taken] or COLOURS
     for i, name in enumerate(unknown):
-        known[name] = LineStyle(label_of(name), COLOURS[i % len(COLOURS)])
+        known[name] = LineStyle(label_of(name), free[i % len(free)])
     looks = {}
     for name in methods:
         own = known[name.removesuffix(RECALIBRATED)]
@@ -180,7 +182,7 @@ def show_contraction(calibration, log_l, *, styles=POSTERIOR_STYLES):
         marks = hv.Scatter((x, y), kdim, vdim, label=style.label)
         dots.append(
             styled(
-                marks, color=style.colour, alpha=0.5, bokeh={"size": 3}, matplotlib={"s": 4}
+                marks, color=style.colour, alpha=0.5, bokeh={"size": 4}, matplotlib={"s": 8}
             )
         )  # fmt: skip
     ends = np.array([min(lowest, 0.0), 1.0])
