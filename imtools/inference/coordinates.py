@@ -35,13 +35,15 @@ class Coordinates:
         coordinates : Coordinates
         in_domain : numpy.ndarray of bool, shape (n,)
             Which maps may be trained on: the light of their haloes is within 100 times the
-            fiducial, or that of the middle map where the prior lies elsewhere.
+            fiducial, or the middle map's where the prior has twice as many maps about that.
         """
         redshifts = np.linspace(survey.z_min, survey.z_max, N_REDSHIFTS)
         raw, fiducial = _raw(space, u, redshifts), _raw(space, None, redshifts)
-        near = [(np.abs(raw[:, :-1] - c[:-1]) < DOMAIN).all(axis=1) for c in
-                (fiducial[0], np.median(raw, axis=0))]  # fmt: skip
-        in_domain = max(near, key=np.sum)
+        of_fiducial, of_middle = (
+            (np.abs(raw[:, :-1] - centre[:-1]) < DOMAIN).all(axis=1)
+            for centre in (fiducial[0], np.median(raw, axis=0))
+        )
+        in_domain = of_middle if of_middle.sum() > 2 * of_fiducial.sum() else of_fiducial
         if in_domain.sum() < 10:
             msg = (
                 f"fit_emulator: {in_domain.sum()} of {len(raw)} training maps are within 100 times "

@@ -6,7 +6,7 @@ from itertools import chain, combinations_with_replacement
 import numpy as np
 
 LARGEST = 30.0  # of a logarithm: e^30 of anything is out of every survey's reach
-RIDGE = 1e-3  # of the mean curvature, so that directions without data stay still
+RIDGE = 0.1  # on squared weights: a bin that few maps fill must not grow by many powers of e
 MAX_STEPS = 50
 TOLERANCE = 1e-4  # of the logarithm, where the fit has settled
 
@@ -61,7 +61,8 @@ def fit_mean(design, y, *, shift=0.0, dispersion=0.0, gamma=False):
     :math:`(y - \mu) / V(\mu)` times that of the mean, so the fit goes through the mean whatever the
     distribution is. Solved by Fisher scoring.
     """
-    weights = np.zeros(design.shape[1])
+    weights, ridge = np.zeros(design.shape[1]), np.full(design.shape[1], RIDGE)
+    ridge[0] = 1e-9  # the constant is free
     weights[0] = np.log(max(np.mean(y) - shift, 1e-3 * np.mean(y), 1e-6))
     for _ in range(MAX_STEPS):
         eta = np.clip(design @ weights, -LARGEST, LARGEST)
@@ -69,8 +70,7 @@ def fit_mean(design, y, *, shift=0.0, dispersion=0.0, gamma=False):
         mean = np.maximum(shift + slope, 1e-12)
         weight = slope**2 / (mean**2 if gamma else mean * (1 + dispersion * mean))
         gradient = design.T @ (weight * (y - mean) / slope)
-        ridge = RIDGE * max(weight.mean(), 1e-12) * (np.arange(weights.size) > 0)
-        curvature = (design * weight[:, None]).T @ design + np.diag(ridge + 1e-12)
+        curvature = (design * weight[:, None]).T @ design + np.diag(ridge)
         step = np.linalg.solve(curvature, gradient - ridge * weights)
         largest = np.abs(design @ step).max()
         weights = weights + step * min(1.0, 2.0 / max(largest, 1e-12))

@@ -14,7 +14,7 @@ N_BLANK = 64  # maps of noise alone, which say what is there without signal
 N_MEMBERS = 4  # fits to resampled catalogues
 DISPERSION = 0.02**2  # of counts beyond Poisson: a field differs from the mean by 2 %
 NOISE_KEPT = 0.995  # of the noise power: the shift stays below every map's power
-BETTER = 0.98  # of the deviance, before a polynomial of more terms is taken
+BETTER = 0.99  # of the deviance, before a polynomial of more terms is taken
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
