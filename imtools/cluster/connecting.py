@@ -1,7 +1,6 @@
 """From a name to workers: on this machine, at a scheduler's address, or on a SLURM cluster."""
 
 import logging
-import math
 import tempfile
 import time
 from contextlib import contextmanager
@@ -74,9 +73,8 @@ def connect(scheduler, *, n_workers=1, settings=None):
     import dask
 
     with dask.config.set(QUIET), _silent(), opened as client:
-        in_queue = scheduler == "slurm"
-        client.imtools_patience = math.inf if in_queue else settings.patience
-        if not in_queue:
+        client.imtools_patience = settings.patience
+        if scheduler != "slurm":  # whose queue may take days
             _wait_for_worker(client, settings.patience)
         _check_workers(client)
         yield client
@@ -85,13 +83,12 @@ def connect(scheduler, *, n_workers=1, settings=None):
 @contextmanager
 def _silent():
     """Keep what dask says to itself out of the log; what matters of it, this package says."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    logger = logging.getLogger("distributed")  # its own handler is quiet already
+    before, logger.propagate = logger.propagate, False
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.propagate = before
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Many things to do, given to the workers of a dask client; what a lost worker was at, again."""
 
 import logging
+import math
 import queue
 import time
 import uuid
@@ -73,8 +74,12 @@ def do_all(client, function, items, *, folder, at_once=None, on_lost=None, tell=
                     future.add_done_callback(ended.put)
                 with suppress(queue.Empty):
                     future = ended.get(timeout=POLL)
-                    item = given.pop(future)
-                    yield item, _result(future, item, on_lost)
+                    try:
+                        result = _result(future, given[future], on_lost)
+                    except _OutOfReachError:
+                        future.add_done_callback(ended.put)
+                        continue
+                    yield given.pop(future), result
         finally:
             _cancel(client, list(given))
 
@@ -100,14 +105,22 @@ class _Crew:
         if threads.keys() != self._seen:
             self._seen = set(threads)
             self._tell(len(threads))
-        if lost and hasattr(self._client.cluster, "ask_again"):
+        if len(threads) < getattr(self._client.cluster, "n_wanted", 0):
             self._client.cluster.ask_again()
         if threads:
             self._empty_since = time.monotonic()
         elif time.monotonic() - self._empty_since > self._client.imtools_patience:
-            msg = "cluster: no worker is left; what is done stays: start workers and run it again"
-            raise RuntimeError(msg)
+            self._miss()
         return sum(threads.values())
+
+    def _miss(self):
+        """Say that no worker has been there for long; in a queue that may be so."""
+        logs = getattr(self._client.cluster, "log_folder", None)
+        if logs is None:
+            msg = "cluster: no worker is left; what is done stays: start some and run it again"
+            raise RuntimeError(msg)
+        logger.warning("still no worker; see squeue, and what ended jobs have said in %s", logs)
+        self._empty_since = math.inf  # said once
 
 
 @contextmanager
@@ -121,11 +134,19 @@ def _probe(folder):
         path.unlink(missing_ok=True)
 
 
+class _OutOfReachError(Exception):
+    """A worker was lost after it had ended something, before it could say what came of it."""
+
+
 def _result(future, item, on_lost):
     from distributed.scheduler import KilledWorker
 
     try:
-        return future.result()
+        return future.result(timeout=POLL)  # not for ever: somebody must ask for more workers
+    except TimeoutError:
+        if future.status == "error":  # one of the function's own
+            raise
+        raise _OutOfReachError from None
     except KilledWorker:
         if on_lost is not None:
             return on_lost(item)

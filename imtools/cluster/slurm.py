@@ -1,6 +1,5 @@
 """Workers as jobs of a SLURM cluster, asked for through dask-jobqueue."""
 
-import math
 import os
 import shlex
 import shutil
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imtools.cluster.settings import ClusterSettings
+from imtools.cluster.worker import EXTENSIONS
 from imtools.run_folder import data_root
 
 DEATH_TIMEOUT = 120  # s after which a worker that finds no scheduler ends, and its job with it
@@ -43,7 +43,6 @@ def slurm_cluster(n_workers, settings):
     if shutil.which("sbatch") is None:
         msg = "cluster: there is no sbatch here; run it on a machine that submits SLURM jobs"
         raise RuntimeError(msg)
-    n_jobs = math.ceil(n_workers / settings.workers_per_job)
     secrets = data_root() / "cluster"
     secrets.mkdir(parents=True, exist_ok=True)
     cluster_class = _resubmitting()
@@ -54,7 +53,7 @@ def slurm_cluster(n_workers, settings):
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip
-        cluster.n_jobs = n_jobs
+        cluster.n_wanted, cluster.log_folder = n_workers, _log_folder(settings)
         cluster.ask_again()
         yield client
 
@@ -65,26 +64,33 @@ def _resubmitting():
     class Resubmitting(SLURMCluster):
         """A cluster that asks for a job in place of each that was lost."""
 
+        n_wanted = 0  # workers
+        log_folder = None
+
         def ask_again(self):
-            """Submit as many jobs as are missing."""
-            self.scale(jobs=self.n_jobs)
+            """Submit as many jobs as are missing, those that wait in the queue not counted."""
+            self.scale(self.n_wanted)  # in jobs of workers_per_job
 
     return Resubmitting
 
 
 def _job_settings(settings):
-    logs = Path(settings.log_directory or data_root() / "cluster" / "logs").absolute()
     return {
         "cores": settings.cores, "memory": settings.memory, "processes": settings.workers_per_job,
         "walltime": settings.walltime, "queue": settings.queue or None,
         "account": settings.account or None, "interface": settings.interface or None,
-        "job_name": "imtools", "log_directory": str(logs), "death_timeout": DEATH_TIMEOUT,
+        "job_name": "imtools", "log_directory": _log_folder(settings),
+        "death_timeout": DEATH_TIMEOUT,
         "job_script_prologue": _prologue(settings), "job_extra_directives": settings.directives,
         "python": shlex.quote(sys.executable),
         # one thing at a time in each worker, whatever number of cores it has
         "worker_extra_args": ["--nthreads", "1", "--no-dashboard", "--preload",
                               "imtools.cluster.worker"],
     }  # fmt: skip
+
+
+def _log_folder(settings):
+    return str(Path(settings.log_directory or data_root() / "cluster" / "logs").absolute())
 
 
 def _prologue(settings):
@@ -94,6 +100,8 @@ def _prologue(settings):
         "IMTOOLS_DATA": str(data_root()),
         "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",  # serve no pages
     }
+    if os.environ.get(EXTENSIONS):
+        variables[EXTENSIONS] = os.environ[EXTENSIONS]
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         variables[name] = os.environ.get(name, str(threads))
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

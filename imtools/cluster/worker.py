@@ -1,6 +1,7 @@
 """What a worker does when it starts, and when it is given something to do."""
 
 import hashlib
+import os
 import signal
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +10,7 @@ from pathlib import Path
 from imtools import __version__
 from imtools.run_folder import data_root
 
+EXTENSIONS = "IMTOOLS_EXTENSIONS"  # files of one's own, see experiment.extensions
 PACKAGE = Path(__file__).parents[1]
 PACKAGES = (  # another version of these may change a byte of a map
     "astropy", "colossus", "h5py", "netcdf4", "numba", "numpy", "scipy", "xarray",
@@ -29,9 +31,10 @@ def facts():
 
 @cache  # of the code that was loaded: a worker may be older than what lies on the disk by now
 def package_digest():
-    """Return a hash of the sources of this package."""
+    """Return a hash of the sources of this package, and of the user's own that it loads."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    own = [Path(name) for name in os.environ.get(EXTENSIONS, "").split(os.pathsep) if name]
+    for path in [*sorted(PACKAGE.rglob("*.py")), *own]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
