@@ -1,9 +1,11 @@
 import json
 import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from small_notebooks import write_notebook
 from toy_maps import toy_data, toy_experiment
 from typer.testing import CliRunner
 
@@ -56,6 +58,10 @@ def test_parameters_come_as_pairs_or_with_an_equals_sign(asked):
         (["simulate", "--preset", "huge"], "expected one of tiny, quick, paper"),
         (["simulate", "-p", "n_pixs", "3"], "did you mean 'n_pix'"),
         (["simulate", "-p", "n_pix", "0"], "n_pix is 0"),
+        (["simulate", "--scheduler", "lokal"], "expected local, slurm, or an address"),
+        (["simulate", "--job-script"], "--job-script is given without --scheduler"),
+        (["simulate", "--cluster", "a.yaml"], "--cluster is given without --scheduler"),
+        (["simulate", "--scheduler", "slurm", "--cluster", "a.yaml"], "a.yaml does not exist"),
     ],
 )
 def test_an_error_is_one_line_and_status_2(arguments, match):  # B18, B19
@@ -93,6 +99,45 @@ def test_simulate_builds_the_data_set_of_its_parameters(data, monkeypatch):
     experiment = Experiment.from_preset("tiny", seed=4)
     assert built == [(experiment, data / "sets" / experiment.data_key())]
     assert str(built[0][1]) in done.stdout
+
+
+@pytest.fixture
+def connected(monkeypatch):
+    """Return how workers are asked for; here there are none, and the client is a word."""
+    asked = []
+
+    @contextmanager
+    def stand_in(scheduler, *, n_workers, settings):
+        asked.append((scheduler, n_workers, settings.memory))
+        yield "client"
+        asked.append("let go")
+
+    monkeypatch.setattr("imtools.cluster.connect", stand_in)
+    return asked
+
+
+def test_simulate_gives_the_work_to_the_workers_that_are_asked_for(
+    connected, tmp_path, monkeypatch
+):
+    (tmp_path / "hpc.yaml").write_text("memory: 9GB")
+    built = []
+    monkeypatch.setattr(datasets, "build", lambda *_, **given: built.append(given))
+    words = ["-p", "n_workers", "7", "--cluster", tmp_path / "hpc.yaml"]
+    assert imtools("simulate", "--scheduler", "slurm", *words).exit_code == 0
+    assert built == [{"client": "client"}]
+    assert connected == [("slurm", 7, "9GB"), "let go"]
+
+
+def test_the_job_script_is_shown_and_nothing_made(data, monkeypatch, tmp_path):
+    monkeypatch.setattr(datasets, "build", lambda *_, **__: pytest.fail("it was made"))
+    (tmp_path / "hpc.yaml").write_text("queue: long\nwalltime: '1:00:00'")
+    words = ["--scheduler", "slurm", "--cluster", tmp_path / "hpc.yaml", "--job-script"]
+    shown = imtools("simulate", *words)
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.startswith("#!/usr/bin/env bash\n")
+    assert "#SBATCH -p long\n" in shown.stdout
+    assert f"export IMTOOLS_DATA={data}\n" in shown.stdout
+    assert imtools("sweep", "none.yaml", *words).stdout == shown.stdout
 
 
 def test_runs_are_listed(data):
@@ -146,6 +191,17 @@ def test_sweep_says_what_it_did_not_do(swept):
     shown = imtools("sweep", "n.yaml").stdout
     assert "every run was done before; nothing was started" in shown
     assert "1 were done with other code or another notebook; see --again" in shown
+
+
+def test_a_sweep_asks_for_as_many_workers_as_it_runs_at_once(swept, connected, tmp_path):
+    write_notebook(tmp_path / "small.ipynb")
+    path = tmp_path / "n.yaml"
+    path.write_text("notebook: small.ipynb\ngrid: {seed: [1, 2]}\nn_parallel: 5")
+    address = "tcp://10.0.0.1:8786"
+    assert imtools("sweep", path, "--scheduler", address).exit_code == 0
+    assert swept["client"] == "client"
+    assert imtools("sweep", path, "--scheduler", "local", "--n-parallel", "3").exit_code == 0
+    assert [seen[:2] for seen in connected[::2]] == [(address, 5), ("local", 3)]
 
 
 def test_compare_prints_tables_and_writes_a_page(data):

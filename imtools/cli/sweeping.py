@@ -41,7 +41,8 @@ def sweep(
         tqdm.write(f"{name} {run.state}{reason}", file=sys.stdout)
 
     settings = {"folder": folder, "n_parallel": n_parallel, "again": again, "tell": tell}
-    n_workers = n_parallel or (read_sweep(file).n_parallel if scheduler else 1)
+    at_work = scheduler is not None and not job_script
+    n_workers = n_parallel or (read_sweep(file).n_parallel if at_work else 1)
     with workers(scheduler, cluster, n_workers=n_workers, show_script=job_script) as client:
         ended = run_sweep(file, **settings, **({} if client is None else {"client": client}))
     if all(run.reused for run in ended.values()):
