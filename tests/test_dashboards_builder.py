@@ -4,6 +4,7 @@ import gc
 import html
 import shlex
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,10 +18,20 @@ from imtools.dashboards.builder import Builder
 from imtools.dashboards.builder.fields import in_words
 from imtools.dashboards.builder.form import unused
 from imtools.experiment import FIELD_STAGE, Experiment
-from imtools.run_folder import append_row, read_json, write_status
+from imtools.run_folder import append_row, read_json, read_rows, write_status
 from imtools.runs import Run
 from imtools.runs.jobs import prepare
+from imtools.training import load_model
+from imtools.training.checkpoints import FOLDER, read_checkpoint
 
+TRAINING = f"""\
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from toy_maps import toy_data, toy_experiment
+from imtools.training import train
+endless = toy_experiment(epochs=100_000, patience=100_000, checkpoint_every=1)
+train(endless, toy_data(range(6)), toy_data([6, 7]), run_dir)
+"""
 ROW = {"member": 0, "epoch": 0, "loss": 1.0, "validation_loss": 0.5, "seconds": 1.0, "seam": 0}
 
 
@@ -270,6 +281,35 @@ def test_closing_stops_looking_and_leaves_the_run_alone(builder, launch):
     builder.close()
     assert not poller.alive
     assert run.asked == 0
+
+
+@pytest.mark.slow
+def test_a_training_stops_at_the_end_of_a_batch_with_a_valid_checkpoint(folder):  # F17
+    write_notebook(folder / "04_train.ipynb", TRAINING)
+    builder = Builder("tiny", notebooks=folder, every=0.1)
+    builder.name.value = "endless"
+    builder.start_button.click()
+    run = builder.runner.launch
+    try:
+        end = time.monotonic() + 150
+        history = builder.runner.figure.sources["lines"]
+        while not history.data["ys"] or len(history.data["ys"][0]) < 5:  # epochs
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        builder.stop_button.click()
+        assert run.wait(60)
+        builder.runner.look()
+    finally:
+        run.stop()
+        builder.close()
+    status = read_json(run.folder / "status.json")
+    assert (status["state"], status["reason"]) == ("failed", "interrupted")
+    assert "KeyboardInterrupt" in (run.folder / "notebook.ipynb").read_text()
+    found = read_checkpoint(run.folder / FOLDER)  # a damaged one would be an error, or a warning
+    epochs = read_rows(run.folder / "history.csv")["epoch"]
+    assert 0 <= found["facts"]["epoch"] <= epochs[-1]
+    assert load_model(run.folder)[1]["architecture"] == "histogram"
+    assert not list(run.folder.rglob(".tmp-*"))
 
 
 @pytest.mark.slow
