@@ -1,5 +1,6 @@
 """A Bokeh figure as a widget that shows its present state wherever it is opened."""
 
+from bokeh.document import Document
 from jupyter_bokeh.widgets import BokehModel
 
 
@@ -20,6 +21,13 @@ class BokehWidget(BokehModel):
         self._is_seen = self._is_stale = False
         # while the kernel works, moves of the mouse wait, and only the last of them is sent
         super().__init__(model, combine_events=True)
+
+    def update_from_model(self, model):
+        """Take the figure; its description is made when a page asks for the state."""
+        self._model = model
+        if model.document is None:
+            Document().add_root(model)
+        self._document.on_change_dispatch_to(self)
 
     def refresh(self):
         """Have the page draw the figure of now."""

@@ -16,6 +16,8 @@ from imtools.plots.style import (
 )
 from imtools.survey import channel_width
 
+NO_DATA = "#9e9e9e"  # grey is in no map's colours
+
 
 def colour_range(*cubes, percent=99.8):
     """Return one colour range for all maps that are compared.
@@ -23,7 +25,7 @@ def colour_range(*cubes, percent=99.8):
     Parameters
     ----------
     *cubes : xarray.DataArray, units uK
-        Maps, with noise or without.
+        Maps, with noise or without; voxels without data (NaN) do not count.
     percent : float
         The brightest 100 - `percent` of the voxels of a map are drawn in the last colour.
 
@@ -42,8 +44,8 @@ def colour_range(*cubes, percent=99.8):
     if len(units) != 1:
         msg = f"colour_range: got {len(cubes)} maps in units {units}, expected one unit; convert"
         raise ValueError(msg)
-    low = min(float(np.percentile(cube, 100 - percent)) for cube in cubes)
-    high = max(float(np.percentile(cube, percent)) for cube in cubes)
+    ends = np.array([np.percentile(_finite(cube), (100 - percent, percent)) for cube in cubes])
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
     high = high if high > 0 else 1.0
     return max(min(low, 0.0), -high / 3), high
 
@@ -217,6 +219,15 @@ def show_voxel_histogram(cube, *, edges=None, label="", colour=COLOURS[0]):
     return panel(curve, wide=True, logy=True)
 
 
+def _finite(cube):
+    """Return the voxels that have data, 0 where none has."""
+    values = np.ravel(cube.values)
+    if np.isfinite(values.sum(dtype=float)):
+        return values  # as they are, for there are many
+    seen = values[np.isfinite(values)]
+    return seen if seen.size else np.zeros(1)
+
+
 def _channel(cube, freq, caller):
     """Return the channel nearest to `freq` [GHz], which has to lie in the band."""
     centres = cube["freq"].values
@@ -243,5 +254,5 @@ def _on_sky(channel, clim, colours, title):
     )  # fmt: skip
     return image(
         element, cmap=colours, clim=tuple(clim), title=title, invert_xaxis=True,
-        clabel=axis_label(channel),
+        clabel=axis_label(channel), clipping_colors={"NaN": NO_DATA},
     )  # fmt: skip
