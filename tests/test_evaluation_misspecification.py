@@ -15,6 +15,7 @@ from imtools.evaluation.misspecification import (
     flagged_share,
     format_elsewhere,
     judge_elsewhere,
+    usual_sets,
     verdict_elsewhere,
 )
 from imtools.experiment import Experiment
@@ -103,6 +104,28 @@ def test_a_verdict_is_one_sentence_that_counts_and_a_table_has_a_row_each(judged
 def test_no_set_is_refused():
     with pytest.raises(ValueError, match="there is no set of maps, expected at least one"):
         judge_elsewhere([Toy("network", "right")], {}, seed=0)
+
+
+def test_the_usual_sets_differ_from_training_in_one_thing_each(monkeypatch):
+    made = []
+
+    def fresh(experiment, **changes):
+        made.append(changes)
+        return f"maps {len(made)}"
+
+    monkeypatch.setattr("imtools.evaluation.misspecification.fresh_maps", fresh)
+    noisy = EXPERIMENT.replace(sigma_noise=11.0)
+    sets = usual_sets(noisy, "test maps", n_catalogues=5, family="keating2016")
+    names = ["as in training", "sources of keating2016", "twice the noise", "foregrounds left in"]
+    assert list(sets) == names
+    assert [s.data for s in sets.values()] == ["test maps", "maps 1", "test maps", "maps 2"]
+    noises = [s.experiment.observing.sigma_noise for s in sets.values()]
+    assert noises == [11.0, 11.0, 22.0, 11.0]
+    size = {"n_catalogues": 5, "n_draws": 2}
+    assert made[0] == size | {"luminosity_model": "keating2016"}
+    assert made[1] == size | {"point_sources": True, "diffuse": True}
+    bare = usual_sets(EXPERIMENT, "test maps", n_catalogues=5)
+    assert bare["noise"].experiment.observing.sigma_noise == 1.0
 
 
 # -- the flag, on maps

@@ -17,11 +17,14 @@ from imtools.evaluation.bootstrap import mean_and_error
 from imtools.evaluation.calibration.coverage import TARGET, TARGETED, expected_coverage
 from imtools.evaluation.calibration.ranks import fractional_ranks
 from imtools.evaluation.calibration.tables import label_of
+from imtools.evaluation.memorisation.fresh import fresh_maps
 from imtools.experiment import Experiment
 from imtools.training import histogram_distance, voxel_histogram
 
 FAR = 0.99  # share of the maps a network knows, beyond which a map counts as outside
 KNOWN_SHARE = 2.0  # times 1 - FAR: up to so many flagged maps are chance
+OTHER_NOISE = 2.0  # times the noise in training
+SOME_NOISE = 1.0  # uK a voxel as painted, where there was none
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +33,44 @@ class Elsewhere:
 
     data: xr.Dataset  # ``map``, ``counts`` and ``catalogue``, of catalogues no method has seen
     experiment: Experiment  # its noise and filter are applied
+
+
+def usual_sets(experiment, data_test, *, n_catalogues, n_draws=2, family="comap2022"):
+    """Return maps as in training, and three kinds of others.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        That of the training.
+    data_test : xarray.Dataset
+        Its test side.
+    n_catalogues, n_draws : int
+        Further catalogues and maps of each; they are made, or found on disk.
+    family : str
+        The other luminosity model.
+
+    Returns
+    -------
+    dict of str to Elsewhere
+        "as in training"; sources of the other model; twice the noise, or some where there was none;
+        and foregrounds left in: radio sources, synchrotron, free-free and CMB, which the filter of
+        the training sees for the first time.
+    """
+    noise = experiment.observing.sigma_noise
+    other = {"sigma_noise": OTHER_NOISE * noise}
+    if noise == 0:
+        other = {"sigma_noise": SOME_NOISE, "noise_convention": "fine_voxel"}
+    size = {"n_catalogues": n_catalogues, "n_draws": n_draws}
+    sources = fresh_maps(experiment, luminosity_model=family, **size)
+    dirty = fresh_maps(experiment, point_sources=True, diffuse=True, **size)
+    return {
+        "as in training": Elsewhere(data=data_test, experiment=experiment),
+        f"sources of {family}": Elsewhere(data=sources, experiment=experiment),
+        "twice the noise" if noise > 0 else "noise": Elsewhere(
+            data=data_test, experiment=experiment.replace(**other)
+        ),
+        "foregrounds left in": Elsewhere(data=dirty, experiment=experiment),
+    }
 
 
 def judge_elsewhere(
