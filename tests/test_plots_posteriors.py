@@ -11,6 +11,7 @@ from imtools.plots.posteriors import (
     show_excess,
     show_notes_bars,
     show_posteriors,
+    show_trace,
 )
 
 NORMAL = np.array([-1.96, -0.994458, 0.0, 0.994458, 1.96])
@@ -95,6 +96,18 @@ def test_corner_has_a_panel_a_pair_and_takes_equal_names():
     assert len(shown.traverse(lambda e: e, [hv.Contours])) == 3 * 2 * 2  # pairs, methods, levels
     with pytest.raises(ValueError, match=r"draws of network are \(500, 3\), expected \(n_draws, 2"):
         show_corner({"network": draws}, ["a", "b"])
+
+
+def test_trace_follows_each_walker():
+    values = np.random.default_rng(0).standard_normal((12, 30))
+    chain = xr.Dataset(
+        {n: (("chain", "draw"), i + values) for i, n in enumerate(("alpha", "beta"))}
+    )
+    shown = show_trace(chain.assign_coords(draw=np.arange(30)), n_walkers=3)
+    assert len(shown) == 2
+    lines = shown.traverse(lambda e: e, [hv.Curve])
+    assert len(lines) == 6
+    np.testing.assert_allclose(lines[4].dimension_values(1), 1 + values[1])
 
 
 @pytest.mark.parametrize("backend", ["bokeh", "matplotlib"])

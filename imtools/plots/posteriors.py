@@ -167,6 +167,36 @@ def show_corner(samples, names, *, truth=None, styles=POSTERIOR_STYLES):
     return hv.Layout(panels).cols(n).opts(shared_axes=False)
 
 
+def show_trace(chain, *, n_walkers=8, colour=COLOURS[0]):
+    """Show the way of some walkers of a chain, a panel a parameter.
+
+    Parameters
+    ----------
+    chain : xarray.Dataset, dims ("chain", "draw")
+        The group ``posterior`` of what `inference.run_chain` returns.
+    n_walkers : int
+        Walkers that are drawn.
+    colour : str
+        Of their lines.
+
+    Returns
+    -------
+    holoviews.Layout
+        A chain that has converged looks alike from end to end, and so do its walkers.
+    """
+    step, panels = hv.Dimension("draw", label="draw after burn-in"), []
+    for i, (name, values) in enumerate(chain.data_vars.items()):
+        vdim = hv.Dimension(f"trace_{i}", label=str(name))
+        lines = [
+            line(values["draw"].values, walker, kdim=step, vdim=vdim, colour=colour, alpha=0.4)
+            for walker in values.transpose("chain", "draw").values[:n_walkers]
+        ]
+        panels.append(
+            panel(hv.Overlay(lines), wide=True).opts(frame_height=SIDE, show_legend=False)
+        )
+    return hv.Layout(panels).cols(1)
+
+
 def _shown(predictions, styles):
     """Return the methods that have a style, in its order."""
     known = predictions["method"].values.tolist()
