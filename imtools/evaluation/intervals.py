@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.counts import QUOTED_LOG_L, quoted_bins
-from imtools.evaluation.tables import LABELS
+from imtools.evaluation.calibration.tables import label_of
 
 SIGMA = (0.16, 0.84)  # quantiles of a 68 % interval
 SHOWN = ("width", "ratio")  # columns of the table
@@ -88,12 +88,10 @@ def format_widths(comparison, *, quoted=QUOTED_LOG_L):
     """Return the widths at the quoted luminosities as text, with the mean ratio over all bins."""
     edges = comparison.attrs["log_l_edges"]
     pairs = [list(quoted_bins(edges, x)) for x in quoted]
-    labels = [LABELS.get(m, m) for m in comparison["method"].values.tolist()]
+    labels = [label_of(m) for m in comparison["method"].values.tolist()]
     against = comparison.attrs["against"]
     width, cell = max(map(len, labels)), 7
-    title = (
-        f"half width of the 68 % interval [dex], and its ratio to {LABELS.get(against, against)}"
-    )
+    title = f"half width of the 68 % interval [dex], and its ratio to that of {label_of(against)}"
     heads = "".join(f"{x:>{cell}g}" for x in quoted)
     lines = [title, f"{'log10 L':{width}} |{heads} |{heads} |  all bins"]
     lines.append("-" * len(lines[1]))
@@ -108,7 +106,7 @@ def format_widths(comparison, *, quoted=QUOTED_LOG_L):
 def _labelled(half, values, errors, against):
     """Return widths and ratios as a Dataset with units."""
     dims = ("method", "log_l")
-    ratio = {"units": "1", "long_name": f"width over that of {against}"}
+    ratio = {"units": "1", "long_name": f"width over that of {label_of(against)}"}
     error = {"units": "1", "long_name": "one sigma of the ratio, bootstrap over catalogues"}
     width = {"units": "dex", "long_name": "mean half width of the 68 % interval of log10 dN"}
     return xr.Dataset(

@@ -23,7 +23,7 @@ POSTERIOR_STYLES = {
     "network": LineStyle("network", COLOURS[1]),
     "reference": LineStyle("one-point reference", TRUTH, "dashdot"),
 }
-WITHIN = {"68 %": ("solid", 0.68), "95 %": ("dotted", 0.95)}  # of a contour, by mass
+WITHIN = (0.68, 0.95)  # shares of the draws within a contour
 N_CELLS = 40  # along each side of a corner plot's panel
 SIDE = 150  # pixels, of such a panel
 SMOOTH = 1.5  # cells, Gaussian that draws are smoothed with
@@ -131,7 +131,7 @@ def show_corner(samples, names, *, truth=None, styles=POSTERIOR_STYLES):
     Returns
     -------
     holoviews.Layout
-        A lower triangle of panels; contours hold 68 % (solid) and 95 % (dotted) of the draws.
+        A lower triangle of panels; contours hold 68 % (inner) and 95 % (outer) of the draws.
 
     Raises
     ------
@@ -238,13 +238,13 @@ def _pair(draws, dims, ends, style):
     middle = [(e[1:] + e[:-1]) / 2 for e in edges]
     shape = hv.Image((*middle, smooth), list(dims), "density")
     parts = []
-    for dash, mass in WITHIN.values():
+    for mass in WITHIN:
         level = ordered[min(np.searchsorted(share, mass), ordered.size - 1)]
         ring = contours(shape, levels=[level])
         parts.append(
             styled(
                 ring, color=style.colour, cmap=[style.colour],
-                bokeh={"line_dash": dash, "line_width": 2}, matplotlib={"linestyle": dash},
+                bokeh={"line_width": 2},
             )
         )  # fmt: skip
     return parts
@@ -277,7 +277,7 @@ def _legend(samples, styles):
 def _small(element):
     """Return a panel of a corner plot."""
     return styled(
-        element, show_legend=False,
+        element, show_legend=False, xticks=3, yticks=4,
         bokeh={"frame_width": SIDE, "frame_height": SIDE, "active_tools": [], "toolbar": None},
         matplotlib={"aspect": 1, "fig_inches": (2, 2)},
     )  # fmt: skip
