@@ -137,7 +137,7 @@ class EitherFigure:
     """A place for panels some of which have a logarithmic axis upwards, and some have not."""
 
     def __init__(self, **size):
-        self.figures = {logy: Figure(logy=logy, **size) for logy in (True, False)}
+        self._size, self.figures = size, {True: Figure(logy=True, **size)}
         self.view = widgets.VBox([self.figures[True].view])
 
     @property
@@ -148,6 +148,8 @@ class EitherFigure:
     def show(self, element, *, logy=None):
         """Show a panel on the axis that it asks for, or on that of `logy`."""
         asked = _options(element, "plot").get("logy", False) if logy is None else logy
+        if asked not in self.figures:
+            self.figures[asked] = Figure(logy=asked, **self._size)
         chosen = self.figures[asked]
         chosen.show(element)
         if self.now is not chosen:
