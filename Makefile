@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint lab bench
+.PHONY: help install demo test chromium lint lab bench
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -27,8 +27,13 @@ $(STAMP): constraints.txt pyproject.toml
 demo: $(STAMP)  ## the main job: simulate, train, score; about 10 minutes on 2 cores
 	$(BIN)/imtools run notebooks/04_train.ipynb --preset quick --reuse
 
-test: lint  ## every check: lint, unit tests, doctests, notebooks at tiny
-	$(BIN)/python -m pytest -q
+test: lint chromium  ## every check: lint, unit tests, doctests, notebooks at tiny, a browser
+	$(BIN)/python -m pytest -q -rs
+
+chromium:  ## a browser for the tests, where root may install one
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null \
+		|| { test "$$(id -u)" = 0 && apt-get update && apt-get install -y chromium; } \
+		|| echo "NO CHROMIUM, and no root to install it: the browser tests will not run"
 
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check .

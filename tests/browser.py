@@ -1,0 +1,266 @@
+"""A real browser on JupyterLab and Voila, for the tests of what people see and touch.
+
+Where there is no Chromium those tests are skipped, loudly; with ``IMTOOLS_NEED_BROWSER=1``, as
+``.ci/run`` sets it, they fail instead.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCREENSHOTS = ROOT / "data" / "screenshots"  # git ignores it
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+LONG = 90_000  # ms, for a server or a page that starts on a busy machine
+SETTINGS = {  # no question in the way, and all cells in the page, also those out of sight
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false"},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+}
+KERNEL_READY = """async () => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    await panel.sessionContext.session.kernel.info;
+}"""
+CELL_STATES = """() => [...document.querySelectorAll('.jp-CodeCell')].map(cell => ({
+    prompt: cell.querySelector('.jp-InputPrompt')?.textContent.trim() ?? '',
+    errors: [...cell.querySelectorAll('[data-mime-type*=error]')].map(e => e.textContent),
+}))"""
+
+
+def chromium_path():
+    """Return the path of Chromium, or None."""
+    chosen = os.environ.get("CHROMIUM")
+    found = [chosen] if chosen else [shutil.which(name) for name in CHROMIUM_NAMES]
+    return next((path for path in found if path), None)
+
+
+def need_chromium():
+    """Return the path of Chromium; without it skip, or fail where a browser has to be there."""
+    path = chromium_path()
+    if path:
+        return path
+    reason = "no Chromium: the browser tests DID NOT RUN; apt-get install chromium, or set CHROMIUM"
+    if os.environ.get("IMTOOLS_NEED_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def open_page(*, width=1500, height=1150):
+    """Yield a page of a fresh Chromium; ``page.faults`` lists what its scripts raised."""
+    from playwright.sync_api import sync_playwright
+
+    path = need_chromium()
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=path, args=list(FLAGS), headless=True,
+            viewport={"width": width, "height": height},
+            permissions=["clipboard-read", "clipboard-write"],
+        )  # fmt: skip
+        page = context.pages[0]
+        page.set_default_timeout(LONG)
+        page.faults = []
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        try:
+            yield page
+        finally:
+            context.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server that runs on this machine alone."""
+
+    address: str  # without a slash at the end
+    token: str
+    folder: Path  # what it serves
+
+    def url(self, path=""):
+        """Return the address of a page, with the token that it asks for."""
+        return f"{self.address}/{path.lstrip('/')}?token={self.token}"
+
+
+@contextmanager
+def serve(command, folder, *, ready="api/status", token=None, environment=None):
+    """Start a server, wait until it answers, yield it, and end it and its kernels.
+
+    Parameters
+    ----------
+    command : list of str
+        Arguments of this Python; ``{port}``, ``{token}`` and ``{folder}`` are put in.
+    folder : pathlib.Path
+        What it serves; its settings and its log lie beside it.
+    ready : str
+        Page that answers when the server is ready.
+    token : str, optional
+        By default a new one.
+    environment : dict, optional
+        More variables.
+    """
+    token = token or secrets.token_hex(8)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = folder.parent / f"{folder.name}-server"
+    own.mkdir(exist_ok=True)
+    kept = {n: str(own / n.lower()) for n in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    kept |= {"IMTOOLS_DATA": str(own / "data"), "JUPYTERLAB_SETTINGS_DIR": str(own / "settings")}
+    kept |= {"JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces")}
+    values = {"port": port, "token": token, "folder": folder}
+    arguments = [sys.executable, *(word.format(**values) for word in command)]
+    with (own / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            arguments, cwd=folder, env=os.environ | kept | (environment or {}), stdout=log,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        server = Server(address=f"http://127.0.0.1:{port}", token=token, folder=folder)
+        try:
+            _wait_for(server.url(ready), process, own / "log.txt")
+            yield server
+        finally:
+            _end(process)
+
+
+@contextmanager
+def jupyter_lab(folder, **settings):
+    """Yield JupyterLab on `folder`; see `serve`."""
+    command = [
+        "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port={port}",
+        "--ServerApp.root_dir={folder}", "--IdentityProvider.token={token}",
+        "--LabApp.expose_app_in_browser=True", "--KernelManager.shutdown_wait_time=1",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    for name, values in SETTINGS.items():
+        path = folder.parent / f"{folder.name}-server" / "settings" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), encoding="utf-8")
+    with serve(command, folder, **settings) as server:
+        yield server
+
+
+@contextmanager
+def voila(folder, notebook, **settings):
+    """Yield Voila on one notebook of `folder`; see `serve`."""
+    command = [
+        "-m", "voila", str(notebook), "--no-browser", "--port={port}",
+        "--ServerApp.ip=127.0.0.1", "--Voila.ip=127.0.0.1", "--token={token}",
+    ]  # fmt: skip
+    with serve(command, folder, ready="", **settings) as server:
+        yield server
+
+
+def _wait_for(url, process, log):
+    end = time.monotonic() + LONG / 1000
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=30):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server did not start:\n{log.read_text()[-2000:]}")
+
+
+def _end(process):
+    """End a server as Ctrl-C does, so that it ends its kernels, and whatever is left of it."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def copy_notebook(name, folder, **parameters):
+    """Copy a notebook of the repository into `folder`, some parameters changed, and return it."""
+    notebook = json.loads((ROOT / "notebooks" / name).read_text(encoding="utf-8"))
+    lines = "".join(notebook["cells"][1]["source"]).splitlines()
+    for parameter, value in parameters.items():
+        hits = [i for i, line in enumerate(lines) if line.startswith(f"{parameter} = ")]
+        assert hits, f"{name} has no parameter {parameter}"
+        lines[hits[0]] = f"{parameter} = {value!r}"
+    notebook["cells"][1]["source"] = "\n".join(lines)
+    path = Path(folder) / name
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    return path
+
+
+def open_notebook(page, server, name):
+    """Open a notebook in JupyterLab, in a workspace of its own, and wait for its kernel."""
+    page.goto(server.url(f"lab/workspaces/{secrets.token_hex(4)}/tree/{name}"))
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.evaluate(KERNEL_READY)
+
+
+def run_all(page, *, timeout_s=180):
+    """Run all cells of the open notebook; fail on the first that raises, or after `timeout_s`."""
+    # the command of the menu's entry; a click on a menu that is still being built is lost
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        page.wait_for_timeout(300)
+        cells = page.evaluate(CELL_STATES)
+        errors = [error for cell in cells for error in cell["errors"]]
+        assert not errors, errors[0][-2000:]
+        is_idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").count()
+        if is_idle and cells and all(c["prompt"] not in ("[*]:", "[ ]:") for c in cells):
+            return
+    pytest.fail(f"the notebook did not end within {timeout_s} s: {page.evaluate(CELL_STATES)}")
+
+
+def screenshot(page, name):
+    """Store what the page shows as ``data/screenshots/NAME.png``."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def picture(locator):
+    """Return the picture of an element, once two in a row are the same.
+
+    It is the bytes of its canvases, of figures that is, which do not depend on where on the page
+    they stand, or else those of a screenshot.
+    """
+    before = _picture_now(locator)
+    for _ in range(20):
+        locator.page.wait_for_timeout(150)
+        now = _picture_now(locator)
+        if now == before:
+            return now
+        before = now
+    return before
+
+
+def _picture_now(locator):
+    canvases = locator.locator("canvas").all()
+    if not canvases:
+        return locator.screenshot()
+    return [canvas.evaluate("canvas => canvas.toDataURL()") for canvas in canvases]
+
+
+def changed_picture(locator, before, *, timeout_s=20):
+    """Return the picture of an element as soon as it differs from `before`, or fail."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        now = picture(locator)
+        if now != before:
+            return now
+    pytest.fail(f"the picture did not change within {timeout_s} s")
