@@ -5,7 +5,7 @@ import pytest
 from imtools.experiment import Experiment
 from imtools.inference import FieldScatter, Space, field_scatter_of
 from imtools.inference.coordinates import Coordinates
-from imtools.inference.polynomials import deviance, evaluate, fit_mean, n_terms, terms
+from imtools.inference.polynomials import RIDGE, deviance, evaluate, fit_mean, n_terms, terms
 from imtools.inference.stored import digest_of, read_arrays, write_arrays
 from imtools.inference.training import TrainingArrays, fit_outputs
 from imtools.survey import Survey
@@ -16,6 +16,11 @@ def test_terms_are_all_products_of_coordinates_lower_degrees_first():
     npt.assert_allclose(terms(v, 2), [[1, 2, 3, 4, 6, 9], [1, 5, 7, 25, 35, 49]])
     npt.assert_allclose(terms(v, 3)[:, :6], terms(v, 2))
     assert [n_terms(3, d) for d in (1, 2, 3, 4)] == [4, 10, 20, 35]
+
+
+def sd_of(mean, loss):
+    """Return the scatter about a mean that a loss supposes."""
+    return mean if "gamma" in loss else np.sqrt(mean + loss.get("dispersion", 0) * mean**2)
 
 
 @pytest.mark.parametrize("kind", ["counts", "poisson", "gamma"])
@@ -39,6 +44,9 @@ def test_the_fit_is_of_the_mean_and_not_of_its_logarithm(kind):
         weights, [-0.5, 0.8], atol=5 * np.sqrt(2 * np.mean((sd / mean) ** 2) / n) * 2
     )
     npt.assert_allclose(found.mean(), y.mean(), rtol=0.02)
+    # where the fit stops, what each map pulls by its inverse variance is balanced by the ridge
+    pull = terms(v, 1).T @ ((y - found) * (found - 0.3) / sd_of(found, loss) ** 2)
+    npt.assert_allclose(pull, [0, RIDGE * weights[1]], atol=1e-4 * np.sqrt(n))
     assert deviance(y[:, None], found[:, None], **loss) < deviance(
         y[:, None], np.exp(np.log(found[:, None]) - 0.1), **loss
     )
@@ -143,6 +151,23 @@ def test_field_scatter_is_found_in_faint_and_bright_bins():
     assert found.rest[0] < 0.006
     none = field_scatter_of(rng.poisson(mean, (n, 5)).astype(float), np.arange(n))
     assert none.loading[:2].max() < 0.01
+
+
+def test_a_bin_that_few_maps_fill_does_not_grow_out_of_bounds():
+    v = np.random.default_rng(1).standard_normal((200, 1))
+    y = (v[:, 0] > 1.8).astype(float)  # a step: without the ridge the slope has no end
+    weights = fit_mean(terms(v, 1), y)
+    assert evaluate(terms(np.array([[4.0]]), 1), weights, 0.0) < 1e3
+    assert evaluate(terms(np.array([[-1.0]]), 1), weights, 0.0) < 0.05
+    never = fit_mean(terms(v, 1), np.zeros(200))
+    assert evaluate(terms(v, 1), never, 0.0).max() < 0.01
+
+
+def test_field_factors_have_mean_one():
+    scatter = FieldScatter(loading=np.array([0.3, 0.6]), rest=np.array([0.2, 0.0]))
+    factors = scatter.factors(40_000, np.random.default_rng(1))
+    npt.assert_allclose(factors.mean(axis=0), 1, rtol=5 * 0.66 / np.sqrt(40_000))
+    npt.assert_allclose(np.log(factors).std(axis=0), [np.hypot(0.3, 0.2), 0.6], rtol=0.02)
 
 
 def test_stored_arrays_come_back_and_a_flipped_byte_is_an_error(tmp_path):
