@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chromium lint lab bench
+.PHONY: help install demo test chromium lint lab bench bench-all
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -42,5 +42,11 @@ lint: $(STAMP)  ## ruff
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-bench: $(STAMP)  ## time the painting
+# of a minute or so each; the others take from a quarter of an hour to an hour
+SHORT := painting halos statistics datasets observing
+
+bench: $(STAMP)  ## time the short benchmarks, some minutes on a quiet machine
+	for name in $(SHORT); do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
+
+bench-all: $(STAMP)  ## time everything, hours and 40 GB of disk
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -282,7 +282,7 @@ def test_workers_that_are_not_like_this_process_are_refused(tmp_path, client, mo
         refused(r"numpy is 2\.\S+, expected 3\.0")
     with monkeypatch.context() as patch:
         patch.setattr(worker, "package_digest", lambda: "another")
-        refused(r"its code is \w+, expected another; restart the worker")
+        refused(r"its code is \w+, expected another; restart the older")
     with monkeypatch.context() as patch:
         patch.setenv("IMTOOLS_DATA", str(tmp_path / "other"))
         refused(r"data root is \S+, expected \S+other; set IMTOOLS_DATA there")
@@ -309,6 +309,24 @@ def test_an_address_without_a_scheduler_is_one_line():
             connect(address, settings=ClusterSettings(patience=0.5)),
         ):
             pass
+
+
+AFTER = """
+import logging, dask
+from imtools.cluster import ClusterSettings, connect
+try:
+    with connect("tcp://127.0.0.1:1", settings=ClusterSettings(patience=0.1)):
+        pass
+except ConnectionError:
+    print(dask.config.get("distributed.worker.http.routes") != [])
+    print(dask.config.get("distributed.comm.timeouts.connect"))
+    print(logging.getLogger("distributed").level == logging.INFO)
+"""
+
+
+def test_dask_is_left_as_it_was():
+    done = subprocess.run([sys.executable, "-c", AFTER], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "30s", "True"]
 
 
 @pytest.mark.slow

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 import imtools
+from imtools.cli import app
 from imtools.cli.program import values_of
 from imtools.experiment import Experiment
 from imtools.runs.parameters import plan, read_notebook
@@ -75,6 +77,37 @@ def test_the_runs_it_names_would_start(line):
     content = read_notebook(ROOT / notebook)
     experiment, _ = plan(content, preset=preset, parameters=values_of(pairs), name=notebook)
     assert isinstance(experiment, Experiment)
+
+
+def test_the_settings_of_a_cluster_and_its_commands_are_understood(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMTOOLS_DATA", str(tmp_path / "data"))
+    text = next(
+        text for language, text in BLOCKS if language == "yaml" and "workers_per_job" in text
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cluster.yaml").write_text(text.replace("ib0", "lo"))
+    lines = [line for line in COMMANDS if "--scheduler" in line]
+    assert {words[0] for line in lines if (words := line.split()[1:])} == {"simulate", "sweep"}
+    for line in lines:
+        words = shlex.split(line)[1:]
+        slurm = "slurm" in words
+        shown = CliRunner().invoke(app, [*words, *(["--job-script"] if slurm else ["--help"])])
+        assert shown.exit_code == 0, shown.output
+        assert ("#SBATCH -p standard\n" in shown.stdout) == slurm
+
+
+@pytest.mark.slow
+def test_the_cluster_example_makes_a_data_set(tmp_path):
+    source = next(text for text in CODE if "cluster.connect" in text)
+    (tmp_path / "example.py").write_text(source)
+    settings = {"IMTOOLS_DATA": str(tmp_path / "data")}
+    done = subprocess.run(
+        [sys.executable, "example.py"],
+        cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "data" / "sets" / Experiment.from_preset("tiny").data_key()
+    assert len(list(folder.glob("catalogue_*.nc"))) == 4
 
 
 def test_every_target_and_file_it_names_is_there():

@@ -22,6 +22,7 @@ from imtools.run_folder import (
     read_json,
     read_rows,
     read_status,
+    read_yaml,
     write_environment,
     write_json,
     write_netcdf,
@@ -261,6 +262,15 @@ def test_check_finite_counts_and_locates(maps):
         ValueError, match=r"fit: map has 2 NaN .* of 360, first at \(0, 1, 2, 3\), \(2, 3, 4, 5\)"
     ):
         check_finite(bad, caller="fit")
+
+
+def test_yaml_is_read_as_people_write_it(tmp_path):
+    text = "{a: 12:00:00, b: 2024-01-01, c: 1e-4, d: 010, e: -3, f: 2., g: yes, h: '5', i: 1_000}"
+    (tmp_path / "a.yaml").write_text(text)
+    assert read_yaml(tmp_path / "a.yaml", "run") == {
+        "a": "12:00:00", "b": "2024-01-01", "c": 1e-4, "d": 10.0, "e": -3, "f": 2.0, "g": True,
+        "h": "5", "i": 1000,
+    }  # fmt: skip
 
 
 # --- lock

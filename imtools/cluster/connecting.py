@@ -71,6 +71,7 @@ def connect(scheduler, *, n_workers=1, settings=None):
         )
         raise ValueError(msg)
     import dask
+    import distributed  # noqa: F401  before its settings are changed, or they go with the change
 
     with dask.config.set(QUIET), _silent(), opened as client:
         client.imtools_patience = settings.patience

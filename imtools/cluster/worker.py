@@ -53,7 +53,10 @@ def _version(name):
 
 def differences(ours, theirs):
     """Return in words what differs between the facts of a worker and `ours`."""
-    remedies = {"data root": "; set IMTOOLS_DATA there", "its code": "; restart the worker"}
+    remedies = {
+        "data root": "; set IMTOOLS_DATA there",
+        "its code": "; restart the older of the two",
+    }
     return [
         f"{name} is {theirs.get(name, 'none')}, expected {value}{remedies.get(name, '')}"
         for name, value in ours.items()

@@ -8,6 +8,7 @@ import yaml
 
 from imtools.run_folder.files import first_bytes
 
+INT = re.compile(r"^[-+]?(0|[1-9][0-9_]*)$")
 FLOAT = re.compile(r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$")
 
 
@@ -24,12 +25,14 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.yaml_implicit_resolvers = {  # a date stays text
-    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+# YAML 1.1 reads a date in 2024-01-01, 43200 in 12:00:00, 8 in 010 and text in 1e-4
+OURS = {"int": INT, "float": FLOAT}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, how) for tag, how in pairs if tag.rsplit(":")[-1] not in {*OURS, "timestamp"}]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-# 1e-4 is a number to everybody but YAML 1.1, which asks for 1.0e-4
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
+for kind, pattern in OURS.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", pattern, list("-+.0123456789"))
 
 
 def read_yaml(path, caller, *, example="name: value"):
