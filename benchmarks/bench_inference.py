@@ -103,9 +103,13 @@ def bench_chains(likelihood, features, rng):
 
 
 def quantiles_of(likelihood, features, rng, *, kind):
-    """Return quantiles of log10 dN, (map, level, bin), effective draws, and seconds a map."""
+    """Return quantiles of log10 dN, (map, level, bin), and how they were come by.
+
+    Effective draws of each map, seconds a map, and the share of draws brighter or fainter than all
+    training maps.
+    """
     draws = PriorDraws.of(likelihood, 20_000, rng=rng)
-    rows, ess, start = [], [], perf_counter()
+    rows, ess, outside, start = [], [], [], perf_counter()
     for x in features:
         weighted = sample_prior(Posterior(likelihood=likelihood, x=x), rng=rng, draws=draws)
         u = weighted.u[weighted.resample(1000, rng)]
@@ -113,7 +117,9 @@ def quantiles_of(likelihood, features, rng, *, kind):
         floor = 0.5 if kind == "field" else 1e-6
         rows.append(np.quantile(np.log10(np.maximum(dn, floor)), LEVELS, axis=0))
         ess.append(weighted.ess)
-    return np.array(rows), np.array(ess), (perf_counter() - start) / len(features)
+        outside.append(likelihood.emulator.share_outside(u))
+    seconds = (perf_counter() - start) / len(features)
+    return np.array(rows), np.array(ess), seconds, np.mean(outside)
 
 
 def bench_comap(n_maps, n_catalogues):
@@ -132,9 +138,10 @@ def bench_comap(n_maps, n_catalogues):
         likelihood = fit_likelihood(experiment, *sides[:2], parts=parts, **settings)
         if parts == "pk_vid":
             bench_chains(likelihood, features, rng)
-        rows, ess, seconds = quantiles_of(likelihood, features, rng, kind="field")
+        rows, ess, seconds, outside = quantiles_of(likelihood, features, rng, kind="field")
         print(f"\n{parts}: {seconds:.3f} s a map by weights, ESS {np.median(ess):.0f} ", end="")
-        print(f"(least {ess.min():.0f}); {n_maps} test maps")
+        print(f"(least {ess.min():.0f}); {n_maps} test maps, ", end="")
+        print(f"{100 * outside:.0f} % of the draws beyond the training maps")
         inside = [(truth >= rows[:, a]) & (truth <= rows[:, b]) for a, b in ((1, 3), (0, 4))]
         print(f"  inside 68 %: {inside[0].mean():.3f}, inside 95 %: {inside[1].mean():.3f}")
         width, error = (rows[:, 3] - rows[:, 1]) / 2, rows[:, 2] - truth
@@ -168,8 +175,12 @@ def bench_ihle(n_maps, n_catalogues):
         )  # fmt: skip
         if parts == "pk_vid":
             bench_chains(likelihood, features, rng)
-        rows, ess, seconds = quantiles_of(likelihood, features, rng, kind="mean")
-        print(f"{parts}: {seconds:.3f} s a map, ESS {np.median(ess):.0f} (least {ess.min():.0f})")
+        rows, ess, seconds, outside = quantiles_of(likelihood, features, rng, kind="mean")
+        print(
+            f"{parts}: {seconds:.3f} s a map, ESS {np.median(ess):.0f} (least {ess.min():.0f})",
+            end="",
+        )
+        print(f"; {100 * outside:.0f} % of the draws beyond the training maps")
         edges = data["counts"].attrs["log_l_edges"]
         widths[parts] = at_quoted(((rows[:, 3] - rows[:, 1]) / 2).mean(axis=0), edges)
     print(f"\nhalf of the 68 % interval of L phi [dex], mean of {n_maps} fiducial maps")

@@ -16,6 +16,9 @@ from imtools.run_folder import data_root
 
 NAME = "emulator"
 CHUNK = 10_000  # models evaluated at once, which bounds memory
+MIDDLE = 2.0  # spreads of the training maps about their mean, where it is judged: at the ends of a
+# wide prior a bin goes from no voxels to all of them, and no polynomial follows
+LEAST_MAPS = 20  # held out there, or all maps that are not far from training tell
 FORMAT = 2  # raised when the fit changes, so that older files are made again
 
 
@@ -115,7 +118,8 @@ def fit_emulator(experiment, data_train, data_validation, folder=None):
     Notes
     -----
     The mean of a feature is s + exp(polynomial), s what noise alone gives, or 0: whichever, and
-    whichever degree, is nearer to the validation maps. The polynomials are of `Coordinates`.
+    whichever degree, is nearer to the validation maps. The polynomials are of `Coordinates`. It
+    is judged in the middle of the training maps, within two of their spreads.
     """
     space = Space.of(experiment)
     key = emulator_key(experiment, data_train, data_validation)
@@ -148,12 +152,10 @@ def _fitted(space, experiment, data_train, data_validation):
     training = training_arrays(space, experiment, data_train)
     validation = training_arrays(space, experiment, data_validation, stream=1, n_noise=1)
     coordinates, inside = Coordinates.fitted(space, training.u, survey)
-    of_validation = coordinates.unlimited(space, validation.u)
-    slack = np.abs(np.clip(of_validation, coordinates.low, coordinates.high) - of_validation)
-    near = (slack < 1.0).all(axis=1)  # validation maps that look like some in training
+    held_out = validation[_middle(coordinates, coordinates.unlimited(space, validation.u))]
+    v_held_out = coordinates.of(space, held_out.u)
     fit = fit_outputs(
-        coordinates.of(space, training.u[inside]), training[inside],
-        coordinates.of(space, validation.u[near]), validation[near],
+        coordinates.of(space, training.u[inside]), training[inside], v_held_out, held_out,
         rng=np.random.default_rng([experiment.data.seed, 5]),
     )  # fmt: skip
     arrays = {
@@ -163,17 +165,26 @@ def _fitted(space, experiment, data_train, data_validation):
         "log_l_edges": np.log10(experiment.l_edges), "degree": np.array(fit["degree"]),
         "shift": fit["shift"], "weights": fit["weights"], "members": fit["members"],
     }  # fmt: skip
-    arrays |= _errors(fit, coordinates.of(space, validation.u[near]), validation[near])
+    arrays |= _errors(fit, v_held_out, held_out)
     n_features = training.statistic.size
     facts = {
         "model": space.model.name, "prior": space.prior, "fixed": space.fixed,
         "n_maps": int(inside.sum()), "n_maps_far": int((~inside).sum()),
-        "n_validation": int(near.sum()), "n_coordinates": int(coordinates.low.size),
+        "n_held_out": len(held_out.u), "n_coordinates": int(coordinates.low.size),
         "degrees": fit["degrees"].tolist(), "shifted": (fit["shift"] != 0).tolist(),
         "deviance_features": fit["deviance"][:n_features].tolist(),
         "deviance_counts": fit["deviance"][n_features:].tolist(),
     }  # fmt: skip
     return arrays, facts
+
+
+def _middle(coordinates, v):
+    """Return which maps held out tell of the fit: those in the middle of the training maps."""
+    middle = (np.abs(v) < MIDDLE).all(axis=1)
+    if middle.sum() >= LEAST_MAPS:
+        return middle
+    beyond = np.abs(np.clip(v, coordinates.low, coordinates.high) - v)
+    return (beyond < 1.0).all(axis=1)  # at least not far from all of them
 
 
 def _errors(fit, v, held_out):
