@@ -577,6 +577,14 @@ def test_a_network_may_read_a_summary_made_of_a_few_draws_of_the_noise(sides, si
     )
 
 
+@pytest.mark.parametrize("reads", ["map", "luminosity", "vid_pk"])
+def test_the_shape_of_inputs_is_known_before_there_are_maps(sides, reads):
+    network = {} if reads == "map" else {"architecture": "dense", "reads": reads}
+    experiment = SMALL.replace(sigma_noise=5.0, **network)
+    seen = network_inputs(sides["train"]["map"][:2], experiment, np.random.default_rng(1))
+    assert datasets.input_shape(experiment) == seen.shape[1:]
+
+
 def test_noise_is_new_in_every_epoch(sides):
     experiment = SMALL.replace(sigma_noise=5.0, transform="linear", batch_size=18)
     batches = Batches(sides["train"], experiment, seed=1)

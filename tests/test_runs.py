@@ -177,6 +177,10 @@ def test_the_presets_name_known_architectures(preset):
         ({"summaries": "vid, pkk"}, "run: summaries is 'pkk', .* did you mean 'pk'"),
         ({"architecture": "notes_cnn", "n_blocks": 7}, "run: .*runs out of voxels|run: .*voxel"),
         ({"width": 10**9}, "run: training 'histogram' takes about .* GB .* lower batch_size"),
+        (
+            {"changes": {"architecture": "dense", "reads": "luminosity", "width": 10**7}},
+            "run: training 'dense' takes about .* GB .* lower batch_size",  # 610 inputs
+        ),
     ],
 )
 def test_a_network_that_cannot_be_trained_starts_no_kernel(notebook, data, given, match):  # B18

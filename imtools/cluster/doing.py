@@ -15,6 +15,7 @@ from imtools.run_folder.files import TEMPORARY
 
 logger = logging.getLogger(__name__)
 POLL = 1.0  # s, how often workers are counted while nothing ends
+HEAR = 3.0  # s that the word of what came of it may take
 AHEAD = 2  # things given out for each thread of a worker, so that none waits for the next
 END = 90.0  # s that workers may take to stop what is cancelled: a cell may end its batch first
 
@@ -77,6 +78,7 @@ def do_all(client, function, items, *, folder, at_once=None, on_lost=None, tell=
                     try:
                         result = _result(future, given[future], on_lost)
                     except _OutOfReachError:
+                        logger.warning("the worker that did something was lost before it said so")
                         future.add_done_callback(ended.put)
                         continue
                     yield given.pop(future), result
@@ -142,7 +144,7 @@ def _result(future, item, on_lost):
     from distributed.scheduler import KilledWorker
 
     try:
-        return future.result(timeout=POLL)  # not for ever: somebody must ask for more workers
+        return future.result(timeout=HEAR)  # not for ever: somebody must ask for more workers
     except TimeoutError:
         if future.status == "error":  # one of the function's own
             raise

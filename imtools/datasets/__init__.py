@@ -5,6 +5,7 @@ from imtools.datasets.building import build, catalogue_path, n_catalogues, set_f
 from imtools.datasets.catalogue import SIDES, make_maps, side_of
 from imtools.datasets.layers import Kept, MapSettings, make_layers
 from imtools.datasets.reading import (
+    input_shape,
     load,
     log_counts_array,
     network_inputs,
@@ -24,6 +25,7 @@ __all__ = [
     "build",
     "catalogue_path",
     "families",
+    "input_shape",
     "leave_out_families",
     "load",
     "log_counts_array",

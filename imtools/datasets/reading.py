@@ -20,7 +20,7 @@ from imtools.observing import (
     subtract_pca,
     subtract_polynomial,
 )
-from imtools.preprocessing import scale
+from imtools.preprocessing import pool_cube, scale
 from imtools.run_folder import open_netcdf
 from imtools.statistics import summarise
 
@@ -192,6 +192,21 @@ def network_inputs(maps, experiment, rng=None):
     seen = (observe(part, experiment, rng) for part in parts_of(maps))
     features = summarise(seen, reads, temp_scale=experiment.network.temp_scale or 1.0)
     return features.astype(np.float32)[:, None, None]
+
+
+def input_shape(experiment):
+    """Return the shape (dec, ra, freq) of what the network of an experiment reads.
+
+    That of a summary is seen by making one of a blank map, (1, 1, n_features).
+    """
+    if experiment.network.reads == "map":
+        n_freq, n_dec, n_ra = experiment.pooled_shape
+        return n_dec, n_ra, n_freq
+    survey, pool = experiment.survey_object(), experiment.preprocessing
+    sky = survey.cube(np.zeros(survey.shape, dtype=np.float32))
+    blank = pool_cube(sky, freq=pool.pool_freq, dec=pool.pool_dec, ra=pool.pool_ra)
+    rng = np.random.default_rng(0)
+    return network_inputs(blank.expand_dims("sample"), experiment, rng).shape[1:]
 
 
 def typical_spread(maps, experiment, rng=None):

@@ -9,6 +9,7 @@ import sys
 from difflib import get_close_matches
 from functools import cache
 
+from imtools.datasets import input_shape
 from imtools.estimators import SUMMARIES
 from imtools.experiment import Experiment
 from imtools.networks import ARCHITECTURES, predict_costs
@@ -23,9 +24,7 @@ def answer(question):
         check_registered("architecture", experiment.network.architecture, ARCHITECTURES)
         for name in filter(None, map(str.strip, experiment.evaluation.summaries.split(","))):
             check_registered("summaries", name, SUMMARIES)
-        # what reads a summary of the map is small, and its shape stands nowhere before the maps do
-        costed = question["trains"] and experiment.network.reads == "map"
-        return {"bytes": _bytes(experiment)} if costed else {}
+        return {"bytes": _bytes(experiment)} if question["trains"] else {}
     except ValueError as error:
         return {"error": str(error)}
 
@@ -41,11 +40,23 @@ def check_registered(parameter, name, registry):
 
 def _bytes(experiment):
     """Return the memory that training the network of an experiment takes at its peak [bytes]."""
-    n_freq, n_dec, n_ra = experiment.pooled_shape
     network = experiment.network.model_dump_json(exclude={"n_ensemble"})
-    costs = _costs(network, (n_dec, n_ra, n_freq), experiment.counts.n_bins)
+    costs = _costs(network, _shape(experiment), experiment.counts.n_bins)
     training = experiment.training
     return BACKEND + costs.training_memory(training.batch_size, optimizer=training.optimizer)
+
+
+def _shape(experiment):
+    """Return the shape of what the network reads; a summary of a map takes its time."""
+    if experiment.network.reads == "map":
+        return input_shape(experiment)
+    shaping = {"survey", "preprocessing", "observing", "network"}
+    return _shape_of_summary(experiment.model_dump_json(include=shaping))
+
+
+@cache
+def _shape_of_summary(shaping):
+    return input_shape(Experiment.from_json(shaping).replace(batch_size=1))
 
 
 @cache  # a sweep has many points and few networks
