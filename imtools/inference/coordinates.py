@@ -6,9 +6,10 @@ import numpy as np
 
 LOG_MASSES = (10.75, 11.5, 12.25, 13.0)  # log10 Msun, of haloes whose light a map is made of
 N_REDSHIFTS = 3  # across the band
-DARK = 1e-3  # Lsun, what a dark halo counts under a logarithm
-DOMAIN = np.log(100.0)  # about the fiducial: the light of a halo, beyond which nobody looks
-LEAST_SPREAD = 1e-6  # of the largest, under which a direction is arithmetic alone
+DARK = 0.1  # Lsun, what fainter haloes count under a logarithm: all of them together are not seen
+FARTHEST = 5.0  # spreads, to which coordinates may go: a single odd map sets no range
+DOMAIN = np.log(100.0)  # about the fiducial: the light of haloes, beyond which nobody looks
+LEAST_SPREAD = 1e-3  # of the largest, under which a direction changes no map
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,13 +35,14 @@ class Coordinates:
         -------
         coordinates : Coordinates
         in_domain : numpy.ndarray of bool, shape (n,)
-            Which maps may be trained on: the light of their haloes is within 100 times the
-            fiducial, or the middle map's where the prior has twice as many maps about that.
+            Which maps may be trained on: the light of their haloes, mean of its logarithm, is
+            within 100 times the fiducial, or the middle map's where the prior has twice as many
+            maps about that.
         """
         redshifts = np.linspace(survey.z_min, survey.z_max, N_REDSHIFTS)
         raw, fiducial = _raw(space, u, redshifts), _raw(space, None, redshifts)
         of_fiducial, of_middle = (
-            (np.abs(raw[:, :-1] - centre[:-1]) < DOMAIN).all(axis=1)
+            np.abs((raw - centre)[:, :-1].mean(axis=1)) < DOMAIN
             for centre in (fiducial[0], np.median(raw, axis=0))
         )
         in_domain = of_middle if of_middle.sum() > 2 * of_fiducial.sum() else of_fiducial
@@ -57,8 +59,9 @@ class Coordinates:
         axes = rows[:n].T * np.sqrt(len(inside)) / sizes[:n]
         v = (inside - centre) @ axes
         return cls(
-            redshifts=redshifts, centre=centre, axes=axes, low=v.min(axis=0), high=v.max(axis=0)
-        ), in_domain
+            redshifts=redshifts, centre=centre, axes=axes,
+            low=np.maximum(v.min(axis=0), -FARTHEST), high=np.minimum(v.max(axis=0), FARTHEST),
+        ), in_domain  # fmt: skip
 
     def of(self, space, u):
         """Return coordinates, shape (n, n_coordinates); beyond those in training, their edge."""
