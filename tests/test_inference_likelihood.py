@@ -4,7 +4,9 @@ import pytest
 from scipy import stats
 from toy_posterior import LARGE, SIGMA, toy_likelihood, toy_posterior
 
-from imtools.inference import Likelihood
+from imtools import datasets
+from imtools.experiment import Experiment
+from imtools.inference import Likelihood, fiducial_experiment
 from imtools.inference.features import error_scale
 from imtools.inference.likelihood import validation_excess
 
@@ -95,3 +97,19 @@ def test_residuals_wider_than_expected_are_seen_and_others_are_not():
     lonely = np.where((catalogue == 3)[:, None], 3.0, 1.0) * rng.standard_normal((400, 1))
     assert validation_excess(lonely, catalogue, np.ones(1), rng=rng) == 0
     assert validation_excess(residuals, catalogue % 3, np.ones(3), rng=rng).sum() == 0
+
+
+def test_fiducial_maps_show_other_haloes_and_serve_all_priors():
+    strong, pivot = (
+        Experiment(luminosity={"prior": prior, "correlation": correlation})
+        for prior, correlation in (("strong", "independent"), ("loose", "pivot"))
+    )
+    fiducial = fiducial_experiment(strong, 50, 3)
+    assert fiducial.luminosity.prior == "fiducial"
+    assert fiducial.data.seed != strong.data.seed
+    assert datasets.n_catalogues(fiducial) == 50
+    assert fiducial.data.n_draws == 3
+    assert fiducial.data_key() == fiducial_experiment(pivot, 50, 3).data_key()
+    assert fiducial.observing == strong.observing
+    with pytest.raises(ValueError, match="n_catalogues is 2, expected at least 3"):
+        fiducial_experiment(strong, 2)

@@ -34,13 +34,15 @@ class Covariance:
 def fiducial_experiment(experiment, n_catalogues=N_CATALOGUES, n_draws=N_DRAWS):
     """Return the experiment whose maps all have the fiducial parameters.
 
-    Its catalogues are of another seed, so that no map of `experiment` shows the same haloes.
+    Its catalogues are of another seed, so that no map of `experiment` shows the same haloes. All
+    priors of a model share it.
     """
     if n_catalogues < 3:
         msg = f"fiducial_experiment: n_catalogues is {n_catalogues}, expected at least 3"
         raise ValueError(msg)
     return experiment.replace(
-        prior="fiducial", n_train=n_catalogues - 2, n_validation=1, n_test=1, n_draws=n_draws,
+        prior="fiducial", correlation="independent", rescale=0.0,
+        n_train=n_catalogues - 2, n_validation=1, n_test=1, n_draws=n_draws,
         seed=(experiment.data.seed + SEED_STEP) % 2**32, batch_size=1, lazy=True,
     )  # fmt: skip
 
