@@ -117,7 +117,7 @@ def test_what_is_wrong_stands_beside_its_field(builder, typed, field, words):  #
     assert words in html.unescape(note) or words in note
     assert "<b>&lt;" not in note or "stages" in typed
     assert "<b></b>" not in note
-    assert any("wrong" in title for title in builder.form.view.titles)
+    assert any(title.startswith("! ") for title in builder.form.view.titles)
     assert builder.experiment is None
     assert "the form is not right" in builder._command.value
     with pytest.raises(ValueError, match="the form is not right"):

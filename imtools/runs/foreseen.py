@@ -14,6 +14,7 @@ from imtools.networks.sketch import sketch
 from imtools.runs.costing import BACKEND
 
 FORWARD = 1 / 3  # of a training step, which goes back, too
+OVERHEAD = 0.003  # s a step that Python and TensorFlow take, however small the network
 BYTES = 4  # of a voxel on disk
 
 
@@ -68,7 +69,7 @@ def foresee(experiment, *, speed=TYPICAL_SPEED):
     costs, blocks = _of_network(network, (n_dec, n_ra, n_freq), experiment.counts.n_bins)
     memory = BACKEND + costs.training_memory(training.batch_size, optimizer=training.optimizer)
     n_judged = training.validation_steps * training.batch_size or data.n_validation * data.n_draws
-    epoch = n_steps * rough_seconds(costs, speed, training.batch_size)
+    epoch = n_steps * (OVERHEAD + rough_seconds(costs, speed, training.batch_size))
     epoch += FORWARD * rough_seconds(costs, speed, n_judged)
     seconds = experiment.network.n_ensemble * training.epochs * epoch
     return Foreseen(costs=costs, blocks=blocks, memory=memory, seconds=seconds, **known)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
+import imtools.dashboards.backend  # noqa: F401, before anything else imports Keras
 from imtools.dashboards.builder.costs import Costs
 from imtools.dashboards.builder.form import Form
 from imtools.dashboards.builder.starting import Runner

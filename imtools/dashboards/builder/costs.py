@@ -85,7 +85,7 @@ def _network_lines(told, experiment, *, measured):
         f"map, {told.memory / 1e9:.3g} GB of memory at {training.batch_size} maps a step."
     )
     yield (
-        f"At most {duration(told.seconds)} of training: {training.epochs} epochs of "
+        f"Roughly {duration(told.seconds)} of training at most: {training.epochs} epochs of "
         f"{told.n_steps} steps{f', {n} times' if n > 1 else ''}, "
         f"{'at the speed of this machine' if measured else 'on two CPU cores'}; drawing maps, "
         "noise and summaries comes on top."

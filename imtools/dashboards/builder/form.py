@@ -89,7 +89,7 @@ class Form:
             different = name not in wrong and values[name] != self._base[name]
             error = self.problems.get(name, "")
             field.tell(error, used=name not in idle or bool(error), changed=different)
-        self._count()
+        self._mark()
 
     def close(self):
         """Take the form off the page."""
@@ -126,11 +126,11 @@ class Form:
                 values.pop(name, None)
         return values, wrong
 
-    def _count(self):
-        """Write the number of errors into the titles of the tabs."""
+    def _mark(self):
+        """Mark the tabs in which something is wrong."""
         titles = []
         for stage in Experiment.model_fields:
             n = sum(FIELD_STAGE.get(name) == stage for name in self.problems)
-            titles.append(f"{stage} ({n} wrong)" if n else stage)
+            titles.append(f"! {stage}" if n else stage)  # a longer one would be cut
         if list(self.view.titles) != titles:
             self.view.titles = titles

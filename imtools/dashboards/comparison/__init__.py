@@ -254,7 +254,7 @@ class Comparison:
         self.buttons = {}
         for text, job in jobs.items():
             button = self.buttons[text] = widgets.Button(description=text)
-            button.layout.width = "110px"
+            button.layout.width = "125px"
             once = one_at_a_time(self.message, button=button)(job)
             button.on_click(lambda _, once=once: once())
         some, others = list(self.buttons.values())[:3], list(self.buttons.values())[3:]
