@@ -118,6 +118,13 @@ def test_a_posterior_that_says_the_prior_is_seen_by_points_from_elsewhere(toy, j
     assert tarp(right, truth, catalogue, **settings)["tarp_deviation"] < 1
 
 
+def test_a_point_near_a_draw_does_not_favour_it():
+    """Few draws: had the points part in what is ranked, draws would lie nearer than truths."""
+    seen, truth, catalogue = toy_truth(800, 10, 3)
+    draws = toy_draws(seen, truth, n_draws=5)
+    assert tarp(draws, truth, catalogue, rng=np.random.default_rng(1))["tarp_deviation"] < 1
+
+
 def test_crps_ranks_the_right_posterior_before_all_others(judged):
     right = judged["right"]["crps"]
     for kind in ("narrow", "wide", "shifted", "prior"):
@@ -242,6 +249,8 @@ def test_a_bootstrap_error_is_that_of_catalogues_and_leaves_nan_out():
     values = rng.normal(size=(200, 1))[catalogue] + np.zeros((1000, 3))
     values[:, 1] = rng.normal(size=1000)
     values[::2, 2] = np.nan
+    order = rng.permutation(1000)  # maps of a catalogue need not follow each other
+    catalogue, values = catalogue[order], values[order]
     mean, error = mean_and_error(values, catalogue, rng=rng, n_bootstrap=500)
     npt.assert_allclose(mean[2], np.nanmean(values[:, 2]), rtol=1e-12)
     # 500 resamplings of 200 catalogues: 10 % is three sampling errors

@@ -124,6 +124,28 @@ def test_draws_are_spread_as_the_mended_quantiles(validation, test):
     npt.assert_allclose(seen, expected, atol=5 * 0.15 * 1.5 / np.sqrt(4000))
 
 
+def test_quantiles_and_draws_see_the_same_noise(validation):
+    states = []
+
+    class Recorder(Toy):
+        def predict(self, maps, experiment, rng=None):
+            states.append(rng.bit_generator.state)
+            rng.random()  # the noise
+            return super().predict(maps, experiment, rng)
+
+        def draws(self, maps, experiment, rng, n_draws=100):
+            states.append(rng.bit_generator.state)
+            return super().draws(maps, experiment, rng, n_draws)
+
+    mended = recalibrated(Recorder("right"), validation, EXPERIMENT)
+    states.clear()
+    rng = np.random.default_rng(5)
+    start = rng.bit_generator.state
+    mended.draws(validation["map"][:3], EXPERIMENT, rng, 10)
+    assert states == [start, start]
+    assert rng.bit_generator.state != start
+
+
 def test_equal_draws_of_a_bin_do_not_tie_bins_together(validation):
     """Bins whose draws are mostly equal stay independent: ties have no order of their own."""
 
