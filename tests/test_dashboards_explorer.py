@@ -9,7 +9,8 @@ import psutil
 import pytest
 from bokeh.events import Tap
 
-from imtools import datasets, open_map, plots
+from imtools import datasets, halos, open_map, plots
+from imtools.dashboards.bokeh_widget import BokehWidget
 from imtools.dashboards.explorer import MapExplorer, MapViewer
 from imtools.dashboards.explorer import explorer as explorer_module
 from imtools.dashboards.explorer.knobs import ModelKnobs
@@ -319,8 +320,26 @@ def test_a_model_has_a_control_for_each_parameter(name):
     assert set(open_widgets()) == before  # the controls of the model before are gone, too
 
 
+def test_haloes_are_taken_over_only_where_they_are_those_of_the_map(tiny, monkeypatch):
+    haloes = halos.simulate(tiny.survey_object(), seed=0, m_min=2e11)
+    simulated, simulate = [], halos.simulate
+    monkeypatch.setattr(
+        datasets.layers.halos, "simulate", lambda *a, **k: simulated.append(k) or simulate(*a, **k)
+    )
+    for change, seed in (({}, 0), ({"beam_margin": 2.0}, 0), ({"m_min": 3e11}, 0), ({}, 1)):
+        experiment = tiny.replace(**change)
+        explorer = MapExplorer(experiment, seed=seed, haloes=haloes)
+        settings = datasets.MapSettings(experiment=experiment, model=Li2016(), seed=seed)
+        fresh = datasets.make_layers(settings)["observed"]
+        npt.assert_array_equal(explorer.viewer.layers["observed"], fresh)
+        explorer.close()
+    assert len(simulated) == 4 + 3  # the fresh maps, and all but the first explorer
+
+
 @pytest.mark.slow
-def test_a_dashboard_opened_and_closed_fifty_times_leaves_nothing(tiny):
+def test_a_dashboard_opened_and_closed_fifty_times_leaves_nothing(tiny, monkeypatch):
+    # what a page is told of a figure is made anew each time, and takes a third of it
+    monkeypatch.setattr(BokehWidget, "_model_to_traits", staticmethod(lambda model: {}))
     before, process = set(open_widgets()), psutil.Process()
     haloes = None
     for number in range(50):

@@ -1,6 +1,7 @@
 """The map explorer: turn a knob and see the map that it makes."""
 
 import html
+import json
 import warnings
 
 import ipywidgets as widgets
@@ -44,7 +45,8 @@ class MapExplorer:
     seed : int
         Of every random draw.
     haloes : xarray.Dataset, dims ("halo",), optional
-        Those that `halos.simulate` makes of this experiment and seed, where they are there already.
+        From `halos.simulate`; they are used where they are those of this experiment and seed, and
+        made again otherwise.
     folder : path-like, optional
         Where files are saved; by default ``maps`` in the folder of data.
 
@@ -79,13 +81,14 @@ class MapExplorer:
         self._quiet, self.viewer = True, None
         self.message = Message()
         self._make_knobs(model)
-        if haloes is not None:
+        if haloes is not None and _are_of(haloes, self._wanted()):
             self._kept.put("haloes", halo_key(self._wanted()), haloes)
         layers = self._make()
         counts = layers.pop("counts")
         self.viewer = MapViewer(layers, counts, message=self.message)
         self._show_code()
         self.view = widgets.VBox([self.tabs, self.message.view, self.viewer.view])
+        self.view.add_class("imtools-explorer")
         self._quiet = False
 
     def _make_knobs(self, model):
@@ -243,6 +246,18 @@ class MapExplorer:
         self.viewer.close()
         close_all(self.view)
         self._kept.clear()
+
+
+def _are_of(haloes, settings):
+    """Return whether haloes say that they were simulated as `settings` ask."""
+    made = json.loads(haloes.attrs.get("parameters", "{}"))
+    box = painted_survey(settings.experiment).to_dict()
+    same = ("field_size", "nu_min", "nu_max", "nu_rest", "cosmology")
+    wanted = {"m_min": settings.experiment.halos.m_min}
+    wanted |= {"cell_size": settings.experiment.halos.cell_size}
+    fits = all(made.get(name) == value for name, value in wanted.items())
+    fits = fits and all(made.get("survey", {}).get(name) == box[name] for name in same)
+    return fits and str(haloes.attrs.get("seed")) == str(settings.seed)
 
 
 def _check_affordable(survey):

@@ -99,6 +99,7 @@ class ModelKnobs:
         names = list(LUMINOSITY_MODELS)
         look = {"layout": {"width": "240px"}, "style": {"description_width": "60px"}}
         self.menu = widgets.Dropdown(options=names, value=model.name, description="model", **look)
+        self.menu.add_class("imtools-model")
         self.prior = widgets.Dropdown(description="prior", **look)
         button = {"layout": {"width": "90px"}}
         self.fiducial = widgets.Button(

@@ -54,8 +54,8 @@ class MapViewer:
         show = guarded(self.message)
         self.colours = ColourControls(show(self.refresh))
         self.slices = SlicePanels(N_PANELS, on_hover=show(self.hover), on_tap=show(self.toggle_pin))
-        self.plot = BokehWidget(self.slices.model)
         self.spectrum = Figure(width=2 * SIDE, height=HEIGHT)
+        self.spectrum.view.add_class("imtools-spectrum")
         self.here = Span(dimension="height", line_color="#666666", line_dash="dashed")
         self.spectrum.figure.add_layout(self.here)
         self.statistics = {
@@ -68,10 +68,15 @@ class MapViewer:
         self.statistics["pk"].figure.add_layout(self.statistics["pk"].legend, "center")
         self.statistics["pk"].legend.location = "bottom_left"
         self._make_controls(show)
+        self.show_layers(layers, counts)
+        # the page draws at once what is there now
+        self.plot = BokehWidget(self.slices.model)
+        self.plot.add_class("imtools-slices")
+        for figure in (self.spectrum, *self.statistics.values()):
+            figure.view.refresh()
         own = [] if message else [self.message.view]
         below = widgets.HBox([figure.view for figure in self.statistics.values()])
         self.view = widgets.VBox([*self._rows, *own, self.plot, self.spectrum.view, below])
-        self.show_layers(layers, counts)
 
     def _make_controls(self, show):
         """Make what moves through the map, and what chooses its layers."""
