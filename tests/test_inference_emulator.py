@@ -46,7 +46,7 @@ def test_the_fit_is_of_the_mean_and_not_of_its_logarithm(kind):
     npt.assert_allclose(found.mean(), y.mean(), rtol=0.02)
     # where the fit stops, what each map pulls by its inverse variance is balanced by the ridge
     pull = terms(v, 1).T @ ((y - found) * (found - 0.3) / sd_of(found, loss) ** 2)
-    npt.assert_allclose(pull, [0, RIDGE * weights[1]], atol=1e-4 * np.sqrt(n))
+    npt.assert_allclose(pull, [0, RIDGE * np.mean(v**2) * weights[1]], atol=1e-4 * np.sqrt(n))
     assert deviance(y[:, None], found[:, None], **loss) < deviance(
         y[:, None], np.exp(np.log(found[:, None]) - 0.1), **loss
     )

@@ -19,7 +19,7 @@ CHUNK = 10_000  # models evaluated at once, which bounds memory
 MIDDLE = 2.0  # spreads of the training maps about their mean, where it is judged: at the ends of a
 # wide prior a bin goes from no voxels to all of them, and no polynomial follows
 LEAST_MAPS = 20  # held out there, or all maps that are not far from training tell
-FORMAT = 3  # raised when the fit changes, so that older files are made again
+FORMAT = 4  # raised when the fit changes, so that older files are made again
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

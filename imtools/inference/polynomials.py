@@ -6,7 +6,8 @@ from itertools import chain, combinations_with_replacement
 import numpy as np
 
 LARGEST = 30.0  # of a logarithm: e^30 of anything is out of every survey's reach
-RIDGE = 0.1  # on squared weights: a bin that few maps fill must not grow by many powers of e
+RIDGE = 0.3  # on what a term adds to the logarithm, squared: a bin that few maps fill must not
+# grow by many powers of e
 MAX_STEPS = 50
 TOLERANCE = 1e-4  # of the logarithm, where the fit has settled
 
@@ -61,7 +62,7 @@ def fit_mean(design, y, *, shift=0.0, dispersion=0.0, gamma=False):
     :math:`(y - \mu) / V(\mu)` times that of the mean, so the fit goes through the mean whatever the
     distribution is. Solved by Fisher scoring.
     """
-    weights, ridge = np.zeros(design.shape[1]), np.full(design.shape[1], RIDGE)
+    weights, ridge = np.zeros(design.shape[1]), RIDGE * np.mean(design**2, axis=0)
     ridge[0] = 1e-9  # the constant is free
     weights[0] = np.log(max(np.mean(y) - shift, 1e-3 * np.mean(y), 1e-6))
     for _ in range(MAX_STEPS):

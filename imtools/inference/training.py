@@ -14,7 +14,8 @@ N_BLANK = 64  # maps of noise alone, which say what is there without signal
 N_MEMBERS = 4  # fits to resampled catalogues
 DISPERSION = 0.02**2  # of counts beyond Poisson: a field differs from the mean by 2 %
 NOISE_KEPT = 0.995  # of the noise power: the shift stays below every map's power
-BETTER = 0.99  # of the deviance, before a polynomial of more terms is taken
+BETTER = 0.99  # of the deviance, before a polynomial of more terms is taken,
+LEAST_GAIN = 2.0  # and so much less of it over all maps held out, where it is one of counts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,7 +101,9 @@ def fit_outputs(v, training, v_held_out, held_out, *, rng):
                 w = fit_mean(design[:, :size], training.y[:, j], shift=shift, **loss)
                 mean = evaluate(design_held_out[:, :size], w, shift)
                 lost = deviance(held_out.y[:, j], mean, **loss)
-                if lost < BETTER * fit["deviance"][j]:
+                least_gain = 0 if "gamma" in loss else LEAST_GAIN / len(held_out.y)
+                best = fit["deviance"][j]
+                if lost < min(BETTER * best, best - least_gain):
                     fit["deviance"][j], fit["degrees"][j], fit["shift"][j] = lost, degree, shift
                     fit["weights"][:, j] = np.pad(w, (0, len(fit["weights"]) - size))
     members = [_member(design, training, fit, n_dim, rng) for _ in range(N_MEMBERS)]
