@@ -39,6 +39,24 @@ KERNEL_READY = """async () => {
     await panel.sessionContext.ready;
     await panel.sessionContext.session.kernel.info;
 }"""
+CANVASES = """element => {
+    const found = [];
+    const onWhite = canvas => {  // what lies under full transparency is no part of a picture
+        const flat = document.createElement('canvas');
+        [flat.width, flat.height] = [canvas.width, canvas.height];
+        const context = flat.getContext('2d');
+        context.fillStyle = 'white';
+        context.fillRect(0, 0, flat.width, flat.height);
+        context.drawImage(canvas, 0, 0);
+        return flat.toDataURL();
+    };
+    const look = node => {
+        if (node.tagName === 'CANVAS' && node.width && node.height) found.push(onWhite(node));
+        for (const child of [...(node.shadowRoot?.children ?? []), ...node.children]) look(child);
+    };
+    look(element);
+    return found;
+}"""
 CELL_STATES = """() => [...document.querySelectorAll('.jp-CodeCell')].map(cell => ({
     prompt: cell.querySelector('.jp-InputPrompt')?.textContent.trim() ?? '',
     errors: [...cell.querySelectorAll('[data-mime-type*=error]')].map(e => e.textContent),
@@ -250,10 +268,7 @@ def picture(locator):
 
 
 def _picture_now(locator):
-    canvases = locator.locator("canvas").all()
-    if not canvases:
-        return locator.screenshot()
-    return [canvas.evaluate("canvas => canvas.toDataURL()") for canvas in canvases]
+    return locator.evaluate(CANVASES) or locator.screenshot()
 
 
 def changed_picture(locator, before, *, timeout_s=20):
@@ -264,3 +279,12 @@ def changed_picture(locator, before, *, timeout_s=20):
         if now != before:
             return now
     pytest.fail(f"the picture did not change within {timeout_s} s")
+
+
+def wait_for_picture(locator, expected, *, timeout_s=20):
+    """Wait until the picture of an element is the one that was there before, or fail."""
+    end = time.monotonic() + timeout_s
+    while _picture_now(locator) != expected:
+        if time.monotonic() > end:
+            pytest.fail(f"the picture did not come back within {timeout_s} s")
+        locator.page.wait_for_timeout(150)
