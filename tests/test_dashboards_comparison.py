@@ -67,9 +67,12 @@ def _write_answers(folder, rms):
     data = {"rms": (dims, errors, DEX), "rms_error": (dims, errors / 9, DEX)}
     coords = {"subset": ["all"], "method": ["prior_mean", "network"], "log_l": log_l}
     write_netcdf(xr.Dataset(data, coords=coords), folder / "scores.nc")
-    bound = {"rms": ("log_l", [0.01] * 3, DEX), "rms_quoted": ("quoted_log_l", [0.01, 0.02], DEX)}
+    reference = {
+        "rms": ("log_l", [0.01] * 3, DEX),
+        "rms_quoted": ("quoted_log_l", [0.01, 0.02], DEX),
+    }
     coords = {"log_l": log_l, "quoted_log_l": [4.0, 4.5]}
-    write_netcdf(xr.Dataset(bound, coords=coords), folder / "bound.nc")
+    write_netcdf(xr.Dataset(reference, coords=coords), folder / "one_point_reference.nc")
 
 
 @pytest.fixture
@@ -180,14 +183,14 @@ def test_one_map_and_all_maps_against_the_truth(comparison):
     np.testing.assert_allclose([y[0] for y in ratios["ys"]], 10**0.5, rtol=1e-9)
 
 
-def test_the_scoreboard_has_baselines_and_the_bound(comparison):
+def test_the_scoreboard_has_baselines_and_the_reference(comparison):
     comparison.choose(["a", "b"])
     scores = page(comparison, "scoreboard")
-    for words in ("prior mean", "bound of single voxels", "0.1 \u00b1 0.01", "0.02"):
+    for words in ("prior mean", "one-point reference", "0.1 \u00b1 0.01", "0.02"):
         assert words in scores.table.value
     labels = scores.figure.sources["lines"].data["label"]
-    assert labels == ["epochs = 3", "epochs = 9", "prior mean", "bound, epochs = 3",
-                      "bound, epochs = 9"]  # fmt: skip
+    assert labels == ["epochs = 3", "epochs = 9", "prior mean", "one-point reference, epochs = 3",
+                      "one-point reference, epochs = 9"]  # fmt: skip
     scores.score.value = "bias"
     assert "0.1 \u00b1" not in scores.table.value
 

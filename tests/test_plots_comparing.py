@@ -88,17 +88,17 @@ def test_a_truth_at_the_end_of_an_interval_is_within():
     assert (interval_coverage(dataset["log_dn"], dataset["counts"]) == 1).all()
 
 
-def test_scores_stand_between_baseline_and_bound():
+def test_scores_stand_beside_baseline_and_reference():
     dims = ("subset", "method", "log_l")
     rms = np.stack([np.full(3, 0.1), np.full(3, 0.5)])[None]
     coords = {"subset": ["all"], "method": ["network", "prior_mean"], "log_l": LOG_L}
     scores = xr.Dataset({"rms": (dims, rms), "rms_error": (dims, 0.1 * rms)}, coords=coords)
-    bound = xr.Dataset({"rms": ("log_l", [0.05, 0.0, 0.05])}, coords={"log_l": LOG_L})
-    panel = show_run_scores({"one": scores}, bounds={"one": bound})
+    reference = xr.Dataset({"rms": ("log_l", [0.05, 0.0, 0.05])}, coords={"log_l": LOG_L})
+    panel = show_run_scores({"one": scores}, references={"one": reference})
     curves = {curve.label: curve.dimension_values(1) for curve in elements(panel, hv.Curve)}
-    assert list(curves) == ["one", "prior mean", "bound of single voxels"]
+    assert list(curves) == ["one", "prior mean", "one-point reference"]
     np.testing.assert_allclose(curves["prior mean"], 0.5)
-    assert np.isnan(curves["bound of single voxels"][1])  # a log axis has no place for it
+    assert np.isnan(curves["one-point reference"][1])  # a log axis has no place for it
 
 
 def test_smoothing_keeps_a_power_law_and_calms_the_rest():

@@ -114,8 +114,8 @@ def show_run_coverage(coverage):
     return panel(hv.Overlay(panels), wide=True, ylim=(0, 1.03), title=title)
 
 
-def show_run_scores(scores, *, method="network", baseline="prior_mean", bounds=None):
-    """Show the rms error of one method run by run, between a baseline and the bound.
+def show_run_scores(scores, *, method="network", baseline="prior_mean", references=None):
+    """Show the rms error of one method run by run, beside a baseline and the one-point reference.
 
     Parameters
     ----------
@@ -124,13 +124,13 @@ def show_run_scores(scores, *, method="network", baseline="prior_mean", bounds=N
     method, baseline : str
         Methods of the scoreboard; runs without the first are left out. The baseline is that of the
         first run that has one.
-    bounds : dict of str to xarray.Dataset, optional
+    references : dict of str to xarray.Dataset, optional
         By the label of the run, from `evaluation.one_point_reference`.
 
     Returns
     -------
     holoviews.Overlay
-        The panel of `histories.show_run_rms`; grey: the baseline; dotted: a run's bound.
+        The panel of `histories.show_run_rms`; grey: the baseline; dotted: the reference of a run.
 
     Raises
     ------
@@ -148,11 +148,11 @@ def show_run_scores(scores, *, method="network", baseline="prior_mean", bounds=N
             name = baseline.replace("_", " ")
             panels.append(line(x, _above(one), colour=grey, dash="dashed", label=name, **drawn))
             break
-    for label, bound in (bounds or {}).items():
+    for label, reference in (references or {}).items():
         look = {"colour": look_of(runs.index(label))["colour"], "dash": "dotted"}
-        name = f"bound, {label}" if len(runs) > 1 else "bound of single voxels"
-        x = bound["log_l"].values
-        panels.append(line(x, _above(bound["rms"]), label=name, **look, **drawn))
+        name = f"one-point reference, {label}" if len(runs) > 1 else "one-point reference"
+        x = reference["log_l"].values
+        panels.append(line(x, _above(reference["rms"]), label=name, **look, **drawn))
     title = f"Error of {method.replace('_', ' ')}"
     return panel(hv.Overlay(panels), wide=True, logy=True, title=title)
 

@@ -9,7 +9,7 @@ from imtools.experiment import Experiment
 from imtools.run_folder import open_netcdf
 
 PREDICTIONS = "predictions.nc"
-BOUND = "bound.nc"
+REFERENCE = "one_point_reference.nc"
 
 
 def has_answers(folder):
@@ -50,9 +50,9 @@ def read_answers(folder):
     return dataset
 
 
-def read_bound(folder):
+def read_reference(folder):
     """Return the one-point reference of a run as from `statistics.reference_error`, or None."""
-    path = Path(folder) / BOUND
+    path = Path(folder) / REFERENCE
     if not path.exists():
         return None
     with open_netcdf(path) as file:

@@ -237,7 +237,7 @@ class Builder:
         return widgets.VBox(
             [head, self.form.view, network, buttons, self._command, self.message.view,
              self.runner.view],
-            layout={"max_width": "1150px"},
+            layout={"max_width": "1250px"},
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from imtools.run_folder import data_root, read_rows
 from imtools.run_folder.names import check_typed_name
 from imtools.runs.launching import start_run
 
-HEIGHT = 220  # pixels of the loss
+HEIGHT = 260  # pixels of the loss
 ENDED = ("done", "failed", "lost")
 STATE = '<div style="line-height:1.4" role="status">{}</div>'
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imtools.run_folder import open_netcdf, read_json, read_rows
-from imtools.runs.answers import BOUND, PREDICTIONS, read_answers, read_bound
+from imtools.runs.answers import REFERENCE, PREDICTIONS, read_answers, read_reference
 
 MOST = 24  # files kept in memory
 
@@ -44,9 +44,9 @@ class Reader:
         """Return ``scores.json``, or an empty dict."""
         return self._once(folder / "scores.json", read_json) or {}
 
-    def bound(self, folder):
+    def reference(self, folder):
         """Return the one-point reference, or None."""
-        return self._once(folder / BOUND, lambda path: read_bound(path.parent))
+        return self._once(folder / REFERENCE, lambda path: read_reference(path.parent))
 
     def outcome(self, folder, method, test):
         """Return the outcome of a test of memorising, or None."""

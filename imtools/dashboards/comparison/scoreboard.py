@@ -13,11 +13,11 @@ from imtools.plots.comparing import show_run_scores
 from imtools.plots.memorising import show_outcome
 
 SCORES = {"rms error": "rms", "median |error|": "median_abs", "mean error": "bias"}
-OF_BOUND = {"rms": "rms_quoted", "median_abs": "median_abs_quoted"}
+OF_REFERENCE = {"rms": "rms_quoted", "median_abs": "median_abs_quoted"}
 
 
 class Scores(Page):
-    """The scoreboard by luminosity, with baselines and the bound of single voxels."""
+    """The scoreboard by luminosity, with baselines and the one-point reference."""
 
     title = "scoreboard"
 
@@ -40,7 +40,7 @@ class Scores(Page):
         for label, summary in summaries.items():
             if {"subsets", "quoted_log_l"} <= summary.keys():
                 heads += [x for x in summary["quoted_log_l"] if x not in heads]
-                rows += self._rows(label, summary, self.reader.bound(folders[label]))
+                rows += self._rows(label, summary, self.reader.reference(folders[label]))
         heads.sort()
         table = [[*names, *(cells.get(x, "-") for x in heads)] for *names, cells in rows]
         head = ["run", "method", *(f"{x:g}" for x in heads)]
@@ -50,8 +50,8 @@ class Scores(Page):
         if not scores:
             self.empty(self.figure, f"scores of {self.chosen.method}")
             return
-        bounds = {k: b for k in scores if (b := self.reader.bound(folders[k])) is not None}
-        element = show_run_scores(scores, method=self.chosen.method, bounds=bounds)
+        references = {k: b for k in scores if (b := self.reader.reference(folders[k])) is not None}
+        element = show_run_scores(scores, method=self.chosen.method, references=references)
         self._panels = {"scores": element}
         self.figure.show(element)
 
@@ -59,7 +59,7 @@ class Scores(Page):
         """Return the panel of errors."""
         return self._panels
 
-    def _rows(self, label, summary, bound):
+    def _rows(self, label, summary, reference):
         """Yield run, method and cells by luminosity of one run."""
         quoted, name = summary["quoted_log_l"], self.score.value
         for method, row in summary["subsets"].get(self.subset.value, {}).items():
@@ -68,11 +68,11 @@ class Scores(Page):
             cells = dict(zip(quoted, map(_cell, values, errors), strict=True))
             yield label, LABELS.get(method, method), cells
             label = ""  # once for all rows of a run
-        if bound is not None and name in OF_BOUND and self.subset.value == "all":
-            one = bound[OF_BOUND[name]]
+        if reference is not None and name in OF_REFERENCE and self.subset.value == "all":
+            one = reference[OF_REFERENCE[name]]
             cells = map(_cell, one.values)
             cells = dict(zip(one["quoted_log_l"].values.tolist(), cells, strict=True))
-            yield "", "bound of single voxels", cells
+            yield "", "one-point reference", cells
 
 
 class Memorising(Page):
