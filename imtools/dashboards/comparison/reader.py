@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imtools.run_folder import open_netcdf, read_json, read_rows
-from imtools.runs.answers import REFERENCE, PREDICTIONS, read_answers, read_reference
+from imtools.runs.answers import PREDICTIONS, REFERENCE, read_answers, read_reference
 
 MOST = 24  # files kept in memory
 
