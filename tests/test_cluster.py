@@ -34,8 +34,8 @@ from imtools.run_folder import locked
 
 SMALL = Experiment.from_preset(
     "tiny", field_size=0.4, n_pix=16, n_chan=8, nu_min=29.0, nu_max=31.0, m_min=1e11,
-    cell_size=8.0, pool_freq=2, pool_dec=4, pool_ra=4, n_train=4, n_validation=1, n_test=1,
-    n_draws=20, batch_size=4, seed=5, n_workers=1,
+    cell_size=8.0, pool_freq=2, pool_dec=4, pool_ra=4, n_train=3, n_validation=1, n_test=1,
+    n_draws=10, batch_size=4, seed=5, n_workers=1,
 )  # fmt: skip
 N = n_catalogues(SMALL)
 NAMES = {f"catalogue_{k:05d}.nc" for k in range(N)} | {"experiment.json"}
@@ -229,16 +229,13 @@ def test_what_a_lost_worker_was_at_is_done_again_and_nothing_twice(tmp_path, cli
 
 
 @pytest.mark.slow
-def test_an_item_that_kills_every_worker_is_an_error_or_what_one_asks_for(tmp_path):
-    import dask
-
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),  # once is enough to see it
-        connect("local", n_workers=1) as client,
-    ):
-        with pytest.raises(RuntimeError, match="workers kept dying at 7; what is done stays"):
-            list(do_all(client, die, [7], folder=tmp_path))
-        lost = list(do_all(client, die, [7], folder=tmp_path, on_lost=lambda i: f"{i} lost"))
+def test_an_item_that_kills_every_worker_is_an_error_or_what_one_asks_for(
+    tmp_path, client, monkeypatch
+):
+    monkeypatch.setattr(client.cluster.scheduler, "allowed_failures", 0)  # once is enough
+    with pytest.raises(RuntimeError, match="workers kept dying at 7; what is done stays"):
+        list(do_all(client, die, [7], folder=tmp_path))
+    lost = list(do_all(client, die, [7], folder=tmp_path, on_lost=lambda i: f"{i} lost"))
     assert lost == [(7, "7 lost")]
 
 
@@ -492,28 +489,29 @@ def credentials(tmp_path):
 
 @pytest.mark.slow
 def test_slurm_jobs_make_the_same_bytes_and_one_that_is_lost_is_asked_for_again(
-    tmp_path, serial, slurm, credentials, caplog
+    tmp_path, serial, slurm, credentials
 ):
     import dask
 
     def kill_one():
-        wait_for(lambda: list(path.glob("catalogue_*.nc")))
-        os.killpg(slurm()[0], signal.SIGKILL)
+        wait_for(lambda: len(list(path.glob("catalogue_*.nc"))) > 1)
+        killed.extend(slurm())
+        os.killpg(killed[-1], signal.SIGKILL)
+        left.append(N - len(list(path.glob("catalogue_*.nc"))))
 
-    path = tmp_path / "set"
+    path, killed, left = tmp_path / "set", [], []
     settings = ClusterSettings(**credentials, interface="lo", n_workers=1)
     killer = threading.Thread(target=kill_one, daemon=True)
     with (
         dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}),
-        caplog.at_level(logging.WARNING),
         connect("slurm", settings=settings) as client,
     ):
         assert client.scheduler.address.startswith("tls://127.0.0.1:")
         killer.start()
         assert build(SMALL, path, client=client, progress=False) == list(range(N))
         killer.join()
-        assert len(slurm()) == 2
-    assert "was lost" in caplog.text
+        assert left[0] > 0  # it died in the middle
+        assert len(slurm()) > len(killed)
     assert_same_files(path, serial)
 
     def running(job):

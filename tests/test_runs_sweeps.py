@@ -12,8 +12,8 @@ import nbformat
 import pytest
 from small_notebooks import write_notebook
 
-from imtools.run_folder import locked, open_netcdf, read_json, write_status
-from imtools.runs import Run, list_runs, run_sweep, sweeps
+from imtools.run_folder import locked, open_netcdf, read_json, read_rows, write_status
+from imtools.runs import Run, jobs, list_runs, run_sweep, sweeps
 from imtools.runs.sweep_file import read_sweep
 from imtools.runs.sweeps import out_of_date
 
@@ -344,6 +344,43 @@ def test_of_ten_runs_one_is_killed_one_raises_and_the_others_are_done(sweep, dat
     assert [run.state for run in again] == ["done"] * 10
     later = [read_json(run.folder / "status.json")["begun"] for run in again]
     assert [a != b for a, b in zip(began, later, strict=True)] == [s != "done" for s in states]
+
+
+TRAIN = """
+import json, os, signal
+from pathlib import Path
+from toy_maps import toy_data, toy_experiment
+from imtools.training import fitting, train
+
+plain = fitting.write_progress
+
+def write(folder, progress, **kept):
+    plain(folder, progress, **kept)
+    if seed == 1 and progress.epoch == 1 and Path("kill").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+fitting.write_progress = write
+experiment = toy_experiment(seed=seed, checkpoint_every=1, **json.loads(changes))
+train(experiment, toy_data(range(6)), toy_data(range(6, 8)), Path(run_dir) / "small")
+"""
+
+
+@pytest.mark.slow
+def test_a_point_killed_in_training_goes_on_from_its_checkpoint(sweep, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(jobs, "PACKAGE", tmp_path / "package")  # others may work on it
+    (tmp_path / "package").mkdir()
+    path = sweep("grid: {seed: [1]}\nparameters: {epochs: 4, dropout: 0.3}", TRAIN)
+    (tmp_path / "kill").touch()
+    (run,) = run_sweep(path).values()
+    assert run.state == "lost"
+    (tmp_path / "kill").unlink()
+    (run,) = run_sweep(path).values()
+    assert run.state == "done", run.reason
+    history = read_rows(run.folder / "small" / "history.csv")
+    assert list(history["epoch"]) == [0, 1, 2, 3]  # none twice
+    assert list(history["seam"]) == [0, 0, 1, 0]  # and it went on after the second
+    assert read_json(run.folder / "status.json")["resumed"] == 1
 
 
 HANG = """
