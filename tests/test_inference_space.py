@@ -175,3 +175,16 @@ def test_a_prior_out_of_range_gives_up():
     space = Space(model=Never, prior="loose")
     with pytest.raises(ValueError, match="draws of Never are out of range"):
         space.draw(1, rng=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("name", ["li2016", "comap2022"])
+def test_many_models_shine_as_each_does(name):
+    prior = {"li2016": "strong", "comap2022": "joint"}[name]
+    space = space_of(name, prior)
+    u = space.draw(4, rng=np.random.default_rng(1))
+    masses, z = np.array([1e11, 1e12, 1e13]), np.array([2.4, 2.8, 3.4])
+    mean, scatter = space.light(u, masses, z)
+    models = space.models(u)
+    expected = [model.mean_luminosity(masses, z) for model in models]
+    npt.assert_allclose(mean, expected, rtol=1e-10)  # another order of the same arithmetic
+    npt.assert_allclose(scatter, [model.scatter for model in models], rtol=1e-12)

@@ -14,7 +14,7 @@ from imtools.luminosity.models import (
     checked_rng,
     register,
 )
-from imtools.luminosity.star_formation import interpolate, sfr_table
+from imtools.luminosity.star_formation import interpolate, sfr_table, star_formation_rate
 
 LOG_L_IR_PIVOT = 11.5  # log10 Lsun, where the published fits of L_IR and L'_CO agree
 CORRELATIONS = ("independent", "pivot")
@@ -139,12 +139,15 @@ class Li2016(LuminosityModel):
         """Lognormal scatter at fixed mass and redshift [dex], both sources together."""
         return float(np.hypot(self.sigma_sfr / self.alpha, self.sigma_lco))
 
-    @property
-    def _ln_l_at_unit_sfr(self):
-        """Ln of the mean luminosity [Lsun] at a mean SFR of 1 Msun/yr."""
-        power_law = (10 - self.log_delta_mf - self.beta) / self.alpha * LN10
-        mean = (self.sigma_sfr * LN10) ** 2 * (1 - self.alpha) / (2 * self.alpha**2)
-        return power_law + mean + np.log(lsun_per_l_prime())
+    @classmethod
+    def light_of_many(cls, parameters, m_halo, z, *, sfr="b13"):
+        """Return what `LuminosityModel.light_of_many` says, all models in one expression."""
+        p = cls().parameters() | {name: np.asarray(v) for name, v in parameters.items()}
+        alpha = np.asarray(p["alpha"])
+        ln_sfr = np.log(star_formation_rate(m_halo, z, sfr=sfr))
+        offset = _ln_l_at_unit_sfr(p["log_delta_mf"], alpha, p["beta"], p["sigma_sfr"])
+        mean = np.exp(ln_sfr / alpha[..., None] + offset[..., None])
+        return mean, np.hypot(p["sigma_sfr"] / alpha, p["sigma_lco"])
 
     def mean_luminosity(self, m_halo, z):
         """Return the luminosity [Lsun] averaged over scatter, of `m_halo` [Msun] at `z`."""
@@ -161,10 +164,18 @@ class Li2016(LuminosityModel):
         table.check(m_halo, z, caller=f"Li2016.{caller}")
         normal = checked_rng(rng).standard_normal(m_halo.size) if scatter else np.zeros(1)
         sigma = scatter * LN10
-        offset = self._ln_l_at_unit_sfr - sigma**2 / 2
+        at_unit = _ln_l_at_unit_sfr(self.log_delta_mf, self.alpha, self.beta, self.sigma_sfr)
+        offset = at_unit - sigma**2 / 2
         slope = LN10 / self.alpha
         l_co = _power_of_sfr(table.grid, m_halo.ravel(), z.ravel(), normal, slope, offset, sigma)
         return l_co.reshape(m_halo.shape)
+
+
+def _ln_l_at_unit_sfr(log_delta_mf, alpha, beta, sigma_sfr):
+    """Return ln of the mean luminosity [Lsun] at a mean SFR of 1 Msun/yr."""
+    power_law = (10 - log_delta_mf - beta) / alpha * LN10
+    mean = (sigma_sfr * LN10) ** 2 * (1 - alpha) / (2 * alpha**2)
+    return power_law + mean + np.log(lsun_per_l_prime())
 
 
 def _check_correlation(correlation):

@@ -192,6 +192,17 @@ class LuminosityModel:
         msg = f"{type(self).__name__}: write mean_luminosity(self, m_halo, z)"
         raise NotImplementedError(msg)
 
+    @classmethod
+    def light_of_many(cls, parameters, m_halo, z, **fixed):
+        """Return mean luminosities [Lsun], (n, n_halos), and scatter [dex], (n,), of n models.
+
+        `parameters` are arrays by name; `fixed` are fields that all of them share.
+        """
+        rows = zip(*parameters.values(), strict=True)
+        models = [cls(**dict(zip(parameters, row, strict=True)), **fixed) for row in rows]
+        mean = [model.mean_luminosity(m_halo, z) for model in models]
+        return np.reshape(mean, (-1, np.size(m_halo))), np.array([m.scatter for m in models])
+
     def mean_square_luminosity(self, m_halo, z):
         """Return the squared luminosity [Lsun^2] averaged over scatter, which sets shot noise."""
         return self.mean_luminosity(m_halo, z) ** 2 * np.exp((self.scatter * LN10) ** 2)
