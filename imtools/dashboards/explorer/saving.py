@@ -12,6 +12,7 @@ from imtools.plots.style import styled
 from imtools.run_folder import data_root
 from imtools.run_folder.names import check_typed_name
 
+SMALL = {"frame_width": 270, "frame_height": 270}  # pixels
 KINDS = ("PNG and PDF", "netCDF", "FITS")
 
 
@@ -42,7 +43,7 @@ def show_slices(layers, freq, *, ranges, zoom=None):
     panels = []
     for title, cube in layers.items():
         element = show_channel(cube, freq, clim=ranges[title], title=f"{title}, {freq:.3f} GHz")
-        panels.append(styled(element, **limits))
+        panels.append(styled(element, **limits, bokeh=SMALL))  # three fit into a page
     return hv.Layout(panels).cols(len(panels))
 
 
