@@ -64,10 +64,6 @@ class Overview:
         frame.insert(0, "run", list(rows))
         return frame.rename_axis("name")
 
-    def state(self, run):
-        """Return the state of one run."""
-        return status_of(self.root / run).get("state", "unknown")
-
     def _row(self, folder):
         """Return facts and parameters of a run."""
         status = status_of(folder)  # read each time: a process may have ended without a word

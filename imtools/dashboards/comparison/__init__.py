@@ -70,10 +70,8 @@ class Comparison:
             table = self.overview.table()
             news = self.all is None or not table.equals(self.all)
             self.all = table
-            if news:
+            if news:  # an epoch more is news, too
                 self._arrange()
-            running = any(self.overview.state(name) == "running" for name in self.chosen)
-            if news or running:
                 self._draw()
             return news
 
