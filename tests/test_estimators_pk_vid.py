@@ -168,3 +168,16 @@ def test_what_is_unknown_is_refused(method, experiment, sides):
     wrong = sides[2]["map"][:, :32]
     with pytest.raises(ValueError, match=r"PowerSpectrum.predict: shape of the maps is"):
         method.predict(wrong, experiment, np.random.default_rng(1))
+
+
+def test_parameter_draws_are_those_of_the_posterior(method, sides, experiment):
+    maps, space = sides[2]["map"][:6], method.likelihood.emulator.space
+    draws = method.parameter_draws(maps, experiment, np.random.default_rng(1), n_draws=400)
+    assert draws.dims == ("sample", "draw", "parameter")
+    assert draws["parameter"].values.tolist() == list(space.names)
+    features = method.inputs(maps, experiment, np.random.default_rng(1))  # the same noise
+    u = method.parameters(features[3], 4000, np.random.default_rng(2))
+    expected, width = space.parameters(u).mean(axis=0), space.parameters(u).std(axis=0)
+    # a mean of 400 draws errs by a twentieth of the width
+    assert (np.abs(draws[3].mean("draw").values - expected) < 0.25 * width).all()
+    assert (np.abs(draws.mean("draw") - draws[3].mean("draw")).max("sample") > 0).all()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from imtools.estimators.base import QUANTILES, Estimator, common
 from imtools.inference import (
@@ -71,6 +72,30 @@ class PowerSpectrum(Estimator):
             return u[rng.integers(len(u), size=n)]
         weighted = sample_prior(posterior, rng=rng, draws=self.prior)
         return weighted.u[weighted.resample(n, rng)]
+
+    def parameter_draws(self, maps, experiment, rng=None, n_draws=500):
+        """Return draws of the luminosity model's parameters from the posterior of each map.
+
+        Parameters
+        ----------
+        maps, experiment, rng
+            As `predict` takes; the same seed gives a map the same noise.
+        n_draws : int
+            Draws a map.
+
+        Returns
+        -------
+        xarray.DataArray, dims ("sample", "draw", "parameter")
+            float32, each parameter in its own unit.
+        """
+        space, inputs = self.likelihood.emulator.space, self.inputs(maps, experiment, rng)
+        rng = np.random.default_rng([self.seed, 11])
+        values = [space.parameters(self.parameters(x, n_draws, rng)) for x in inputs]
+        attrs = {"units": "1", "long_name": "parameters, each in its own unit"}
+        return xr.DataArray(
+            np.array(values, dtype=np.float32), dims=("sample", "draw", "parameter"),
+            coords={"parameter": list(space.names)}, attrs=attrs, name="draws",
+        )  # fmt: skip
 
 
 def fit_pk_vid(
