@@ -11,7 +11,7 @@ from bokeh.events import Tap
 
 from imtools import datasets, halos, open_map, plots
 from imtools.dashboards.bokeh_widget import BokehWidget
-from imtools.dashboards.explorer import MapExplorer, MapViewer
+from imtools.dashboards.explorer import MapExplorer, MapViewer, colours
 from imtools.dashboards.explorer import explorer as explorer_module
 from imtools.dashboards.explorer.knobs import ModelKnobs
 from imtools.dashboards.explorer.saving import save_map, show_slices
@@ -163,6 +163,19 @@ def test_colours_follow_voxels_or_a_hand_or_stay(viewer, cube):
     viewer.colours.mode.value = "robust"
     npt.assert_allclose(bar.high, plots.colour_range(10 * cube)[1])
     assert viewer.message.text == ""
+
+
+def test_some_voxels_are_enough_for_the_range_of_a_large_map(monkeypatch):
+    survey = Survey(n_pix=64, n_chan=40)
+    cube = survey.cube(np.random.default_rng(1).exponential(2.0, survey.shape))
+    monkeypatch.setattr(colours, "ENOUGH", 20_000)
+    chosen = colours.ColourControls(lambda: None)
+    chosen.set("percentile", percent=99.0)
+    (found,) = chosen.ranges({"observed": cube}).values()
+    chosen.close()
+    # the error of a percentile of n exponentials, in units of its mean: sqrt(p / (1 - p) / n)
+    error = 2.0 * np.sqrt(99 / 20_000)
+    npt.assert_allclose(found[1], np.percentile(cube, 99.0), rtol=0, atol=5 * error)
 
 
 def test_only_the_slices_on_show_are_in_the_state_of_widgets():
