@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chromium lint lab bench bench-all
+.PHONY: help install demo test chromium lint lab dashboard bench bench-all
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -41,6 +41,9 @@ lint: $(STAMP)  ## ruff
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
+
+dashboard: $(STAMP)  ## serve the dashboards on this machine, behind a token
+	$(BIN)/imtools dashboard
 
 # of a minute or so each; the others take from a quarter of an hour to an hour
 SHORT := painting halos statistics datasets observing
