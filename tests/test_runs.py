@@ -399,6 +399,8 @@ def test_no_kernel_outlives_the_runner(notebook, tmp_path, sent, state, reason):
         "import signal, sys; from imtools.runs import run_notebook; "
         # a shell's background job starts with SIGINT ignored, and would never end
         "signal.signal(signal.SIGINT, signal.default_int_handler); "
+        # it waits for the end of a batch, which never comes here
+        "from imtools.runs import process; process.GRACE = 1; "
         "run_notebook(sys.argv[1], run_dir=sys.argv[2])"
     )
     runner = subprocess.Popen([sys.executable, "-c", code, path, folder], stderr=subprocess.DEVNULL)
@@ -539,7 +541,10 @@ def test_twenty_kernels_started_at_once_all_answer(notebook):  # F15
     assert [(job.result().state, job.result().reason) for job in jobs] == [("done", "")] * 20
 
 
-def test_a_run_can_be_asked_to_stop(notebook, tmp_path):
+def test_a_run_can_be_asked_to_stop(notebook, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "imtools.runs.process.GRACE", 1
+    )  # for the end of a batch, which never comes
     stop, folder = threading.Event(), tmp_path / "mine"
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(run_job, prepare(notebook(HANG)), folder, stop=stop)
