@@ -7,6 +7,7 @@ import holoviews as hv
 import ipywidgets as widgets
 
 import imtools.dashboards.backend  # noqa: F401, before anything else imports Keras
+from imtools.counts import QUOTED_LOG_L
 from imtools.dashboards.choices import offer
 from imtools.dashboards.closing import close_all
 from imtools.dashboards.corner import Corner
@@ -229,7 +230,10 @@ class PosteriorViewer:
     def _write_numbers(self):
         found = self.posteriors
         some = found.calibration.sel({"method": self.chosen})
-        tables = [format_coverage(some), format_widths(found.widths.sel({"method": self.chosen}))]
+        low, *_, high = found.widths.attrs["log_l_edges"]
+        quoted = [x for x in QUOTED_LOG_L if low <= x <= high]
+        widths = format_widths(found.widths.sel({"method": self.chosen}), quoted=quoted)
+        tables = [format_coverage(some), widths]
         text = html.escape("\n\n".join(tables))
         self.numbers.value = f'<pre style="line-height:1.3;overflow-x:auto">{text}</pre>'
         self._elements = {}
