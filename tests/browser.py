@@ -103,6 +103,27 @@ def open_page(*, width=1500, height=1150):
             context.close()
 
 
+@contextmanager
+def open_pages(n, *, width=1500, height=1150):
+    """Yield pages of `n` people, who share a fresh Chromium and nothing else; as `open_page`."""
+    from playwright.sync_api import sync_playwright
+
+    path = need_chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS), headless=True)
+        size, pages = {"width": width, "height": height}, []
+        for _ in range(n):
+            page = browser.new_context(viewport=size).new_page()
+            page.set_default_timeout(LONG)
+            page.faults = faults = []
+            page.on("pageerror", lambda error, faults=faults: faults.append(str(error)))
+            pages.append(page)
+        try:
+            yield pages
+        finally:
+            browser.close()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Server:
     """A server that runs on this machine alone."""
