@@ -42,9 +42,10 @@ def made(monkeypatch):
 
 def test_a_page_is_made_when_it_is_first_looked_at(made):
     pages, _ = made
-    dashboard = Dashboard(preset="quick", seed=3, folder="maps")
+    dashboard = Dashboard(preset="quick", seed=3, sigma_noise=2.0, folder="maps")
     assert list(pages) == ["Maps"]
-    assert pages["Maps"].settings == {"preset": "quick", "seed": 3, "folder": "maps"}
+    given = {"preset": "quick", "seed": 3, "folder": "maps", "sigma_noise": 2.0}
+    assert pages["Maps"].settings == given
     dashboard.tabs.selected_index = 3
     dashboard.tabs.selected_index = 0
     dashboard.tabs.selected_index = 3

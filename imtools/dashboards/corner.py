@@ -12,7 +12,7 @@ from imtools.dashboards.closing import close_all
 from imtools.plots.posteriors import POSTERIOR_STYLES, show_corner
 from imtools.plots.style import TRUTH
 
-SIDE = 130  # pixels, of a panel's frame
+SIDE = 230, 800  # pixels: the largest frame of a panel, and of all of them side by side
 LABELS = 55  # pixels, beside the outer panels
 LINES = ("xs", "ys", "color", "dash")
 
@@ -86,10 +86,10 @@ class _Panel:
     """One panel of the triangle."""
 
     def __init__(self, row, column, names):
-        last = row == len(names) - 1
+        last, side = row == len(names) - 1, min(SIDE[0], SIDE[1] // len(names))
         left, below = LABELS * (column == 0), LABELS * last
         self.figure = plot = figure(
-            width=SIDE + left + 12, height=SIDE + below + 12, tools="", toolbar_location=None,
+            width=side + left + 12, height=side + below + 12, tools="", toolbar_location=None,
             x_range=Range1d(0, 1), y_range=Range1d(0, 1.1), min_border=6,
             min_border_left=left + 6, min_border_bottom=below + 6,
         )  # fmt: skip

@@ -11,25 +11,26 @@ from imtools.experiment import Experiment
 __all__ = ["Dashboard"]
 
 
-def _explorer(preset, seed, folder):
+def _explorer(preset, seed, sigma_noise, folder):
     from imtools.dashboards.explorer import MapExplorer
 
-    return MapExplorer(Experiment.from_preset(preset), seed=seed, folder=folder)
+    experiment = Experiment.from_preset(preset, sigma_noise=sigma_noise)
+    return MapExplorer(experiment, seed=seed, folder=folder)
 
 
-def _builder(preset, seed, folder):
+def _builder(preset, **_):
     from imtools.dashboards.builder import Builder
 
     return Builder(preset)
 
 
-def _comparison(preset, seed, folder):
+def _comparison(**_):
     from imtools.dashboards.comparison import Comparison
 
     return Comparison()
 
 
-def _posteriors(preset, seed, folder):
+def _posteriors(**_):
     from imtools.dashboards.posteriors import PosteriorViewer
 
     return PosteriorViewer()
@@ -52,6 +53,8 @@ class Dashboard:
         Sizes that the explorer and the builder begin with.
     seed : int
         Of the explorer's first map.
+    sigma_noise : float
+        Its noise [uK], of the voxel that ``noise_convention`` of the preset names.
     folder : path-like, optional
         Where the explorer saves maps; by default ``maps`` in the folder of data.
 
@@ -65,8 +68,9 @@ class Dashboard:
         Says why a page could not be opened.
     """
 
-    def __init__(self, *, preset="tiny", seed=0, folder=None):
+    def __init__(self, *, preset="tiny", seed=0, sigma_noise=0.0, folder=None):
         self._settings = {"preset": preset, "seed": seed, "folder": folder}
+        self._settings["sigma_noise"] = sigma_noise
         self.pages, self.message = {}, Message()
         self._places = {title: widgets.VBox([_opening()]) for title in PAGES}
         self.tabs = widgets.Tab(list(self._places.values()), titles=list(PAGES))

@@ -3,6 +3,7 @@
 import ipywidgets as widgets
 
 from imtools.dashboards.closing import close_all
+from imtools.plots.style import TRUTH
 
 SWATCH = "display:inline-block;width:26px;border-top:3px {} {};margin:0 2px 4px 0"
 DASHES = ("solid", "dashed", "dotted")
@@ -44,6 +45,7 @@ class MethodBoxes:
             swatch = widgets.HTML(f'<span style="{SWATCH.format(dash, style.colour)}"></span>')
             self.boxes[name] = box
             cells.append(widgets.HBox([swatch, box], layout={"margin": "0 14px 0 0"}))
+        cells.append(widgets.HTML(f'<span style="{SWATCH.format("solid", TRUTH)}"></span> truth'))
         self.view.children = cells
         close_all(*old)
 

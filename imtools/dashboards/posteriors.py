@@ -25,8 +25,14 @@ __all__ = ["PosteriorViewer"]
 
 FIRST = ("mcmc_pk_vid", "network_multiscale", "prior_mean")  # the methods to begin with
 NOTEBOOK = "07_against_the_power_spectrum.ipynb"
+CAPTIONS = (  # of each page
+    "Left: bands hold 68 % of the posterior of this map. Right: bands are one sigma of a bootstrap "
+    "over {} catalogues; grey is within three points of what is aimed at.",
+    "Contours hold 68 % and 95 % of the draws; black lines are the parameters of this map.",
+    "Over all test maps, of {} catalogues.",
+)
 NONE = f"No run has posteriors yet: run notebooks/{NOTEBOOK}, and refresh"
-WIDTH, HEIGHT = 440, 250  # pixels, of a frame
+WIDTH, HEIGHT = 460, 240  # pixels, of a frame
 
 
 class PosteriorViewer:
@@ -60,7 +66,7 @@ class PosteriorViewer:
         for figure in self.figures_of.values():  # the boxes above have the colours
             figure.figure.right.remove(figure.legend)
             figure.figure.toolbar.autohide = True
-        self.corner, self.numbers = Corner(), widgets.HTML()
+        self.corner, self.numbers, self.caption = Corner(), widgets.HTML(), widgets.HTML()
         self._controls()
         self.view = self._page()
         self.view.add_class("imtools-posteriors")
@@ -102,7 +108,7 @@ class PosteriorViewer:
         self.tabs.observe(guarded(self.message)(self._draw), "selected_index")
         first = widgets.HBox([self.run, self.again, self.probability], layout=middle)
         second = widgets.HBox([self.place, self.readout], layout=middle)
-        parts = [first, second, self.methods.view, self.message.view, self.tabs]
+        parts = [first, second, self.methods.view, self.message.view, self.tabs, self.caption]
         return widgets.VBox(parts, layout={"max_width": "1180px"})
 
     def refresh(self):
@@ -134,6 +140,7 @@ class PosteriorViewer:
             raise ValueError(msg)
         before, self.posteriors = self.chosen, None
         self._say("This run cannot be shown")
+        self.readout.value = ""
         self.posteriors = found = read_posteriors(self.runs[run])
         self._styles = _ordered(styles_of(found.methods))
         known = [name for name in before or FIRST if name in self._styles]
@@ -183,14 +190,17 @@ class PosteriorViewer:
             self._say("Choose a method")
             return
         pages = (self._draw_functions, self._draw_corner, self._write_numbers)
-        pages[self.tabs.selected_index or 0]()
+        page = self.tabs.selected_index or 0
+        pages[page]()
+        words = CAPTIONS[page].format(self.posteriors.calibration.attrs["n_catalogues"])
+        self.caption.value = f"<i>{words} Run: {html.escape(self.run.value)}.</i>"
 
     def _say(self, text):
         """Show a line of text in place of everything."""
         for figure in self.figures_of.values():
             figure.say(text)
         self.corner.say(text)
-        self.numbers.value, self._elements = f"<i>{text}</i>", {}
+        self.numbers.value, self._elements, self.caption.value = f"<i>{text}</i>", {}, ""
 
     def _draw_functions(self):
         self._elements = self._functions()
@@ -203,6 +213,7 @@ class PosteriorViewer:
         one = found.predictions.isel(sample=self.sample), found.truth[self.sample]
         look = {"styles": styles, "floor": found.floor}
         error = found.widths["width"].sel({"method": self.chosen}).rename("half_width")
+        error = error.assign_attrs(units="dex", long_name="mean half width of 68 %")
         return {
             "posteriors": show_posteriors(*one, **look, title="This map: sources in the field"),
             "coverage": show_coverage(
@@ -210,7 +221,7 @@ class PosteriorViewer:
                 styles=styles,
             ),
             "excess": show_excess(*one, **look, title="This map: predicted over true"),
-            "widths": show_errors(error, styles=styles, title="Widths over all test maps"),
+            "widths": show_errors(error, styles=styles, title="Widths over the same maps"),
         }  # fmt: skip
 
     def _draw_corner(self):

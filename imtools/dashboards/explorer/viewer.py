@@ -127,7 +127,7 @@ class MapViewer:
         here = last // 2 if freq is None else int(abs(cube["freq"].values - freq).argmin())
         with self.slider.hold_trait_notifications():
             self.slider.max = self.play.max = last
-            self.slider.value = here
+            self.slider.value = self.play.value = here  # a page takes over the latter's
         self._fill_menus()
         self.slices.set_field(cube)
         inside = [self._voxel(ra, dec) for ra, dec in self.pins if self._is_inside(ra, dec)]
