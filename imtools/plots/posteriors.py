@@ -244,7 +244,8 @@ def _pair(draws, dims, ends, style):
         parts.append(
             styled(
                 ring, color=style.colour, cmap=[style.colour],
-                bokeh={"line_width": 2},
+                bokeh={"line_width": 2, "line_dash": style.dash},
+                matplotlib={"linestyle": style.dash},
             )
         )  # fmt: skip
     return parts
