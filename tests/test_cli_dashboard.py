@@ -135,7 +135,9 @@ def server(notebook, tmp_path):
     """Yield a server's process and address, as a person starts it."""
     (tmp_path / "secret.png").write_bytes(b"picture")
     environment = os.environ | {"IMTOOLS_DATA": str(tmp_path / "data")}
-    environment |= {"JUPYTER_RUNTIME_DIR": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    (tmp_path / "scratch").mkdir()
+    own = {"JUPYTER_RUNTIME_DIR": "jupyter", "IPYTHONDIR": "ipython", "TMPDIR": "scratch"}
+    environment |= {name: str(tmp_path / folder) for name, folder in own.items()}
     process = subprocess.Popen(
         [*PROGRAM, str(notebook)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env=environment, start_new_session=True,
@@ -158,7 +160,7 @@ def server(notebook, tmp_path):
 
 
 @pytest.mark.slow
-def test_pages_need_the_token_have_kernels_of_their_own_and_ctrl_c_ends_all(server):  # S1
+def test_pages_need_the_token_have_kernels_of_their_own_and_ctrl_c_ends_all(server, tmp_path):  # S1
     process, address = server
     bare = address.partition("?")[0]
     kernel = "12345678-1234-1234-1234-123456789abc"
@@ -166,7 +168,7 @@ def test_pages_need_the_token_have_kernels_of_their_own_and_ctrl_c_ends_all(serv
         status, where, text = fetch(bare + path)
         assert (status, where.startswith(f"{bare}login")) == (200, True)
         assert "twenty" not in text
-    for path in (f"api/kernels/{kernel}", f"voila/files/{'secret.png'}", "voila/files/small.ipynb"):
+    for path in (f"api/kernels/{kernel}", "voila/files/secret.png", "voila/files/small.ipynb"):
         assert fetch(bare + path)[0] == 403
     # a name that somebody made point at this machine
     assert fetch(address, Host="elsewhere.example")[0] == 403
@@ -180,7 +182,8 @@ def test_pages_need_the_token_have_kernels_of_their_own_and_ctrl_c_ends_all(serv
     assert {c.laddr.ip for c in others} == {"127.0.0.1"}
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
-    assert psutil.wait_procs(kernels, timeout=5)[1] == []
+    assert not [kernel for kernel in kernels if kernel.is_running()]
+    assert list(tmp_path.glob("scratch/voila_*")) == []  # how the kernels were reached
 
 
 def test_the_notebook_of_the_repository_is_what_is_served(started, monkeypatch):
