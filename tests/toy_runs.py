@@ -45,7 +45,8 @@ def _parameters(n, seed):
     widths = np.array([[width, 0.2] for width in WIDTHS.values()])
     draws = truth[:, None] + widths[:, None, None] * rng.standard_normal((2, n, 400, 2))
     dims = ("method", "sample", "draw", "parameter")
+    of_maps = ("sample", np.arange(n))  # which draw of its catalogue a map is
     return xr.Dataset(
         {"draws": (dims, draws, LABEL), "truth": (dims[1::2], truth, LABEL)},
-        coords={"method": list(WIDTHS), "parameter": ["alpha", "beta"]},
+        coords={"method": list(WIDTHS), "parameter": ["alpha", "beta"], "draw": of_maps},
     )

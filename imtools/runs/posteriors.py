@@ -114,7 +114,8 @@ def read_posteriors(folder):
     calibration = _load(folder / CALIBRATION)
     predictions, parameters = answers["log_dn"], None
     if (folder / PARAMETERS).exists():
-        parameters = _load(folder / PARAMETERS)
+        # coordinates of maps, such as which draw of a catalogue each is, are in the way of `draw`
+        parameters = _load(folder / PARAMETERS).reset_coords(drop=True)
     _check_same(folder, predictions, calibration, parameters)
     names = predictions["method"].values.tolist()
     against = AGAINST if AGAINST in names else names[0]
