@@ -179,7 +179,11 @@ class TrainingStage(Stage):
         0, "1", "batches that choose the best epoch; 0 takes every validation map", ge=0
     )
     blank_share: float = _field(
-        0.0, "1", "share of the training maps that are replaced by blank sky", ge=0, lt=1
+        0.0,
+        "1",
+        "share of the training maps that are replaced by blank sky; harms in noise",
+        ge=0,
+        lt=1,
     )
     epochs: int = _field(100, "1", "passes at most", ge=1)
     patience: int = _field(50, "epochs", "stop after so long without a better validation", ge=1)
