@@ -12,7 +12,7 @@ from imtools.dashboards.closing import close_all
 from imtools.plots.posteriors import POSTERIOR_STYLES, show_corner
 from imtools.plots.style import TRUTH
 
-SIDE = 230, 800  # pixels: the largest frame of a panel, and of all of them side by side
+SIDE = 230, 650  # pixels: the largest frame of a panel, and of all of them side by side
 LABELS = 55  # pixels, beside the outer panels
 LINES = ("xs", "ys", "color", "dash")
 

@@ -32,6 +32,7 @@ CAPTIONS = (  # of each page
     "Over all test maps, of {} catalogues.",
 )
 NONE = f"No run has posteriors yet: run notebooks/{NOTEBOOK}, and refresh"
+LIKE_CODE = "font-family:monospace;line-height:1.3;overflow-x:auto"
 WIDTH, HEIGHT = 460, 240  # pixels, of a frame
 
 
@@ -246,7 +247,7 @@ class PosteriorViewer:
         widths = format_widths(found.widths.sel({"method": self.chosen}), quoted=quoted)
         tables = [format_coverage(some), widths]
         text = html.escape("\n\n".join(tables))
-        self.numbers.value = f'<pre style="line-height:1.3;overflow-x:auto">{text}</pre>'
+        self.numbers.value = f'<pre style="{LIKE_CODE}">{text}</pre>'
         self._elements = {}
 
     def _read_out(self):
