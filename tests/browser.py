@@ -273,16 +273,18 @@ def screenshot(page, name):
 
 
 def picture(locator):
-    """Return the picture of an element, once two in a row are the same.
+    """Return the picture of an element, once three in a row are the same.
 
     It is the bytes of its canvases, of figures that is, which do not depend on where on the page
-    they stand, or else those of a screenshot.
+    they stand, or else those of a screenshot. On a busy machine a figure is drawn in steps that
+    lie apart, axes first: two alike are not yet the end.
     """
-    before = _picture_now(locator)
-    for _ in range(20):
-        locator.page.wait_for_timeout(150)
+    before, n_alike = _picture_now(locator), 1
+    for _ in range(40):
+        locator.page.wait_for_timeout(200)
         now = _picture_now(locator)
-        if now == before:
+        n_alike = n_alike + 1 if now == before else 1
+        if n_alike == 3:
             return now
         before = now
     return before
