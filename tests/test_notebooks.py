@@ -1,22 +1,51 @@
-"""Every notebook, from first cell to last, at the smallest sizes."""
+"""Every notebook, from first cell to last, at the smallest sizes; two at a time."""
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from imtools.runs import run_notebook
+from imtools.run_folder import read_status
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+IMTOOLS = Path(sys.executable).parent / "imtools"
+
+
+def run_alone(path, folder):
+    """Run a notebook as a user does, with a data folder of its own, and return the process."""
+    return subprocess.run(
+        [IMTOOLS, "run", path, "--preset", "tiny", "--run-dir", "run", "--timeout", "600"],
+        cwd=folder, env=os.environ | {"IMTOOLS_DATA": str(folder / "data")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(request, tmp_path_factory):
+    """Return the folder and the coming process of each notebook that is asked for."""
+    chosen = [
+        item.callspec.params["path"]
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec")
+    ]
+    folders = {path: tmp_path_factory.mktemp(path.stem) for path in chosen}
+    with ThreadPoolExecutor(2) as pool:
+        yield {path: (f, pool.submit(run_alone, path, f)) for path, f in folders.items()}
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_first_cell_to_last(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("IMTOOLS_DATA", str(tmp_path / "data"))
-    run = run_notebook(path, preset="tiny", timeout=300, progress=True)
-    assert run.state == "done", f"{run.reason}\n{run.traceback}"
-    executed = nbformat.read(run.folder / "notebook.ipynb", as_version=4)
+def test_a_notebook_runs_from_first_cell_to_last(path, runs):
+    folder, coming = runs[path]
+    done, run = coming.result(), folder / "run"
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert read_status(run)["state"] == "done"
+    executed = nbformat.read(run / "notebook.ipynb", as_version=4)
     code = [cell for cell in executed.cells if cell.cell_type == "code" and cell.source]
     assert all(cell.execution_count for cell in code)
-    assert (run.folder / "report.html").exists()
+    assert (run / "report.html").exists()
