@@ -1,6 +1,7 @@
 """A page of the comparison: drawn for the runs that are chosen, when it is looked at."""
 
 import html
+from abc import ABC, abstractmethod
 
 import ipywidgets as widgets
 
@@ -35,7 +36,7 @@ def html_table(head, rows):
     return "".join(lines) + "</tr></table>"
 
 
-class Page:
+class Page(ABC):
     """One page: `show` draws it for other runs, `figures` gives its panels for print.
 
     Attributes
@@ -52,13 +53,13 @@ class Page:
         self.reader, self.chosen, self._quiet = reader, None, False
         self.note, self.view = widgets.HTML(), widgets.VBox()
 
+    @abstractmethod
     def parts(self):
         """Return the widgets of the page, from above."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self):
         """Draw the page for `self.chosen`."""
-        raise NotImplementedError
 
     def show(self, chosen):
         """Draw the page for other runs.
