@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import numpy.testing as npt
 import pytest
@@ -181,3 +183,30 @@ def test_parameter_draws_are_those_of_the_posterior(method, sides, experiment):
     # a mean of 400 draws errs by a twentieth of the width
     assert (np.abs(draws[3].mean("draw").values - expected) < 0.25 * width).all()
     assert (np.abs(draws.mean("draw") - draws[3].mean("draw")).max("sample") > 0).all()
+
+
+def test_a_posterior_is_explored_once_and_does_not_hang_on_what_was_asked_before(
+    method, sides, experiment, monkeypatch
+):
+    explored = []
+
+    def count(posterior, **settings):
+        explored.append(posterior)
+        return sample_prior(posterior, **settings)
+
+    monkeypatch.setattr("imtools.estimators.power_spectrum.sample_prior", count)
+    fresh, maps = replace(method), sides[2]["map"][:3]
+    assert not fresh.kept
+    drawn = fresh.draws(maps, experiment, np.random.default_rng(1), n_draws=50)
+    for _ in range(2):
+        fresh.predict(maps, experiment, np.random.default_rng(1))
+    assert len(explored) == 3
+    again = replace(method)
+    again.predict(maps, experiment, np.random.default_rng(1))
+    again.parameter_draws(maps, experiment, np.random.default_rng(1), n_draws=20)
+    assert len(explored) == 6
+    npt.assert_array_equal(
+        drawn, again.draws(maps, experiment, np.random.default_rng(1), n_draws=50)
+    )
+    more = again.parameter_draws(maps, experiment, np.random.default_rng(1), n_draws=1200)
+    assert more.sizes["draw"] == 1200

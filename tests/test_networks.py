@@ -24,8 +24,10 @@ OFF_DEFAULT = {  # every argument of every builder, none at its default
         "n_blocks": 1, "filters": 7, "patch": 2, "n_dims": 2, "freq_channel": False,
         "dropout": 0.1,
     },
-    "histogram": {"n_histogram_bins": 21, "width": 9, "dropout": 0.2, "output": "gaussian"},
-    "dense": {"width": 9, "dropout": 0.2, "output": "quantiles"},
+    "histogram": {
+        "n_histogram_bins": 21, "width": 9, "n_hidden": 2, "dropout": 0.2, "output": "gaussian",
+    },
+    "dense": {"width": 9, "n_hidden": 3, "dropout": 0.2, "output": "quantiles"},
     "counting": {
         "log_l_edges": [4.0, 4.1, 4.5, 5.0, 5.5, 6.0], "width": 9, "dropout": 0.2,
         "output": "point",  # there is no other

@@ -1,6 +1,7 @@
 """The conventional analysis as an estimator: power spectrum and voxel intensities, then a chain."""
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
@@ -20,7 +21,8 @@ from imtools.inference import (
 
 SAMPLERS = ("importance", "emcee")
 N_PRIOR = 20_000  # draws of the prior that all maps share
-N_POSTERIOR = 1000  # draws of a posterior, of which quantiles are taken
+N_POSTERIOR = 1000  # draws of a posterior that are kept, of which quantiles are taken
+N_KEPT = 10_000  # maps whose posterior is kept: some 10 to 30 MB a thousand
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +34,7 @@ class PowerSpectrum(Estimator):
     sampler_name: str  # "importance" or "emcee"
     floor: float  # sources that an empty bin stands for under a logarithm
     seed: int  # of the draws behind quantiles
+    kept: dict = field(default_factory=dict, init=False, repr=False)  # posteriors, by features
 
     def inputs(self, maps, experiment, rng=None):
         """Return power spectrum and voxel intensities of the maps as observed."""
@@ -65,13 +68,29 @@ class PowerSpectrum(Estimator):
         return np.log10(np.maximum(dn.values, self.floor))
 
     def parameters(self, x, n, rng):
-        """Return draws of the parameters as standard normals, (n, n_dim), from features."""
+        """Return draws of the parameters as standard normals, (n, n_dim), from features.
+
+        Each map's posterior is explored once, from a seed that its features give: prediction,
+        calibration and corner plot then show the same one.
+        """
+        key = np.ascontiguousarray(x).tobytes()
+        if key not in self.kept:
+            if len(self.kept) >= N_KEPT:
+                self.kept.clear()
+            self.kept[key] = self._explored(x, np.random.default_rng([self.seed, zlib.crc32(key)]))
+        u = self.kept[key]
+        if n > len(u):
+            return u[rng.integers(len(u), size=n)]
+        return u[rng.permutation(len(u))[:n]]
+
+    def _explored(self, x, rng):
+        """Return ``N_POSTERIOR`` draws of the posterior of one map, as standard normals."""
         posterior = Posterior(likelihood=self.likelihood, x=x)
         if self.sampler_name == "emcee":
             u = normals(run_chain(posterior, rng=rng), self.likelihood.emulator.space)
-            return u[rng.integers(len(u), size=n)]
+            return u[rng.integers(len(u), size=N_POSTERIOR)]
         weighted = sample_prior(posterior, rng=rng, draws=self.prior)
-        return weighted.u[weighted.resample(n, rng)]
+        return weighted.u[weighted.resample(N_POSTERIOR, rng)]
 
     def parameter_draws(self, maps, experiment, rng=None, n_draws=500):
         """Return draws of the luminosity model's parameters from the posterior of each map.

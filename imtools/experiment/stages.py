@@ -147,6 +147,9 @@ class NetworkStage(Stage):
     patch: int = _field(4, "pixels", "side of the patches that additive sums over", ge=1)
     n_histogram_bins: int = _field(160, "1", "bins of the soft histogram", ge=2, le=4096)
     width: int = _field(1000, "1", "units of the dense layer", ge=1)
+    n_hidden: int = _field(
+        1, "1", "dense layers between what dense and histogram read and their answer", ge=1, le=8
+    )
     output: Literal["point", "quantiles", "gaussian"] = _field(
         "point", "1", "log counts alone, quantiles of them, or their mean and covariance"
     )

@@ -1,4 +1,4 @@
-"""Networks of one hidden layer, quick on a CPU: on the voxel histogram, or on any summary."""
+"""Networks of a few dense layers, quick on a CPU: on the voxel histogram, or on any summary."""
 
 import keras
 
@@ -9,8 +9,9 @@ from imtools.networks.registry import check_input_shape, register
 
 @register("histogram")
 def build_histogram(
-    input_shape, n_outputs, *, n_histogram_bins=160, width=64, dropout=0.0, output="point"
-):
+    input_shape, n_outputs, *, n_histogram_bins=160, width=64, n_hidden=1, dropout=0.0,
+    output="point",
+):  # fmt: skip
     """Build a network on the histogram of a map's voxels.
 
     Parameters
@@ -22,7 +23,9 @@ def build_histogram(
     n_histogram_bins : int
         Bins of the soft histogram.
     width : int
-        Units of the hidden layer.
+        Units of a hidden layer.
+    n_hidden : int
+        Hidden layers.
     dropout : float
         Share of hidden units dropped in training.
     output : {"point", "quantiles", "gaussian"}
@@ -31,8 +34,8 @@ def build_histogram(
     Returns
     -------
     keras.Model
-        A linear path, as in a regression on the histogram, plus a hidden layer that adds what is
-        not linear and starts at zero. Not compiled; `adapt` sets the scales.
+        A linear path, as in a regression on the histogram, plus hidden layers that add what is
+        not linear and start at zero. Not compiled; `adapt` sets the scales.
 
     Raises
     ------
@@ -43,12 +46,13 @@ def build_histogram(
     voxels = keras.Input(shape, name="voxels")
     counts = SoftHistogram(n_histogram_bins, name="soft_histogram")(voxels)
     features = Standardise(name="standardise")(LogCounts(name="log_counts")(counts))
-    answer = read_features(features, n_outputs, width=width, dropout=dropout, output=output)
+    hidden = {"width": width, "n_hidden": n_hidden, "dropout": dropout}
+    answer = read_features(features, n_outputs, **hidden, output=output)
     return keras.Model(voxels, answer, name="histogram")
 
 
 @register("dense")
-def build_dense(input_shape, n_outputs, *, width=64, dropout=0.0, output="point"):
+def build_dense(input_shape, n_outputs, *, width=64, n_hidden=1, dropout=0.0, output="point"):
     """Build a network on all numbers of a sample at once: for summaries of maps, not for maps.
 
     Parameters
@@ -58,7 +62,9 @@ def build_dense(input_shape, n_outputs, *, width=64, dropout=0.0, output="point"
     n_outputs : int
         Bins of the luminosity function.
     width : int
-        Units of the hidden layer.
+        Units of a hidden layer.
+    n_hidden : int
+        Hidden layers.
     dropout : float
         Share of hidden units dropped in training.
     output : {"point", "quantiles", "gaussian"}
@@ -67,7 +73,7 @@ def build_dense(input_shape, n_outputs, *, width=64, dropout=0.0, output="point"
     Returns
     -------
     keras.Model
-        A linear path and a hidden layer, as in `build_histogram`. Not compiled.
+        A linear path and hidden layers, as in `build_histogram`. Not compiled.
 
     Raises
     ------
@@ -78,16 +84,19 @@ def build_dense(input_shape, n_outputs, *, width=64, dropout=0.0, output="point"
     inputs = keras.Input(shape, name="voxels")
     flat = keras.layers.Flatten(name="flatten")(inputs)
     features = Standardise(name="standardise")(flat)
-    answer = read_features(features, n_outputs, width=width, dropout=dropout, output=output)
+    hidden = {"width": width, "n_hidden": n_hidden, "dropout": dropout}
+    answer = read_features(features, n_outputs, **hidden, output=output)
     return keras.Model(inputs, answer, name="dense")
 
 
-def read_features(features, n_outputs, *, width, dropout, output):
-    """Return an answer that is linear in the features, plus a hidden layer that starts at zero."""
-    n = n_raw(output, n_outputs)
+def read_features(features, n_outputs, *, width, n_hidden, dropout, output):
+    """Return an answer that is linear in the features, plus hidden layers that start at zero."""
+    n, hidden = n_raw(output, n_outputs), features
     linear = keras.layers.Dense(n, kernel_initializer="zeros", name="linear")(features)
-    hidden = keras.layers.Dense(width, activation="gelu", name="hidden")(features)
-    hidden = keras.layers.Dropout(dropout, name="dropout")(hidden)
+    for i in range(1, n_hidden + 1):
+        number = f"_{i}" if i > 1 else ""  # the first without: models on disk know it so
+        hidden = keras.layers.Dense(width, activation="gelu", name=f"hidden{number}")(hidden)
+        hidden = keras.layers.Dropout(dropout, name=f"dropout{number}")(hidden)
     bend = keras.layers.Dense(n, kernel_initializer="zeros", name="bend")(hidden)
     raw = keras.layers.Add(name=raw_name(output))([linear, bend])
     return shape_answer(raw, n_outputs, output)
