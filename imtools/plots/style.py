@@ -91,6 +91,16 @@ def panel(element, *, wide=False, legend="right", **options):
     )  # fmt: skip
 
 
+def follow(element):
+    """Return lines and points whose axes follow them where a widget shows others in their place.
+
+    A `holoviews.DynamicMap` keeps the axes of what it showed first, whatever limits the next plot
+    has; asked for on the map or on an overlay, the option does not reach what lies on it.
+    """
+    kinds = {type(part).__name__ for part in element.traverse(lambda e: e, [hv.Element])}
+    return element.opts(*(getattr(hv.opts, kind)(framewise=True) for kind in sorted(kinds)))
+
+
 def overlay(elements):
     """Return one overlay of elements, some of which are overlays themselves."""
     parts = [list(e) if isinstance(e, hv.Overlay) else [e] for e in elements]
