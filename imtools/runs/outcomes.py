@@ -21,6 +21,7 @@ SCORES = {  # of scores.json, at the quoted luminosities
 }
 NOTEBOOK = "notebook.ipynb"
 METHOD = "network"  # the method whose scores stand in a line of text
+RESULTS = Path(__file__).parents[2] / "data" / "results"  # of runs that take long
 
 
 def collect_runs(folders):
@@ -55,6 +56,22 @@ def collect_runs(folders):
     names = run_names(folders)
     dataset = xr.Dataset(data, coords={"run": names, "parameter": list(differing.columns)})
     return xr.merge([dataset, _scores(folders, names)], join="exact", compat="equals")
+
+
+def kept_outcomes(name):
+    """Return outcomes of a sweep that are kept with the repository, as `collect_runs` does.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none of that name.
+    """
+    path = RESULTS / f"{name}.nc"
+    if not path.exists():
+        there = ", ".join(sorted(p.stem for p in RESULTS.glob("*.nc"))) or "none"
+        msg = f"kept_outcomes: no {name!r} in {RESULTS}, expected one of: {there}"
+        raise FileNotFoundError(msg)
+    return xr.load_dataset(path)
 
 
 def run_names(folders):
