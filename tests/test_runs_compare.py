@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,9 +8,17 @@ from small_notebooks import write_notebook
 
 from imtools.experiment import Experiment
 from imtools.run_folder import append_row, open_netcdf, write_status
-from imtools.runs import collect_runs, compare_runs, differing_parameters, find_runs
+from imtools.runs import (
+    collect_runs,
+    compare_runs,
+    differing_parameters,
+    find_runs,
+    kept_outcomes,
+)
 from imtools.runs.outcomes import lengthwise, run_labels, score_table, to_table
+from imtools.runs.sweep_file import read_sweep
 
+SWEEPS = Path(__file__).parents[1] / "notebooks" / "sweeps"
 QUOTED = [4.0, 5.0]
 
 
@@ -176,3 +185,13 @@ def test_a_hostile_name_runs_nothing_on_the_page(run):  # S3
     page = (folder / "comparison.html").read_text()
     assert "&lt;img src=x onerror=alert(1)&gt;2" in page
     assert hostile not in page
+
+
+def test_outcomes_that_take_hours_are_kept_with_the_repository():
+    kept = kept_outcomes("priors")  # of notebooks/sweeps/priors.yaml
+    n_runs = len(read_sweep(SWEEPS / "priors.yaml").jobs)
+    assert kept.sizes["run"] == n_runs
+    assert set(kept["state"].values) == {"done"}
+    assert float(kept["rms"].sel(method="network").max()) < np.inf
+    with pytest.raises(FileNotFoundError, match=r"kept_outcomes: no 'prior' in .*one of: .*priors"):
+        kept_outcomes("prior")
