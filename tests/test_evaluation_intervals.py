@@ -4,7 +4,13 @@ import xarray as xr
 
 from imtools.counts import DEFAULT_EDGES
 from imtools.estimators import QUANTILES
-from imtools.evaluation.intervals import compare_widths, format_widths, half_widths
+from imtools.evaluation.intervals import (
+    compare_by_light,
+    compare_widths,
+    format_by_light,
+    format_widths,
+    half_widths,
+)
 
 NORMAL = np.array([-1.96, -0.994458, 0.0, 0.994458, 1.96])  # of the five quantiles
 
@@ -73,3 +79,31 @@ def test_table_quotes_widths_and_ratios():
     line = next(x for x in format_widths(result).splitlines() if x.startswith("network"))
     assert line.count("0.700") == 7  # six luminosities and the mean
     assert "0.07" in line.split("|")[1] or "0.069" in line.split("|")[1]
+
+
+def test_intervals_that_are_right_on_average_are_seen_to_be_wrong_on_faint_maps():
+    rng, n_maps = np.random.default_rng(2), 400
+    sigma = np.where(np.arange(n_maps) < 200, 0.2, 0.05)[:, None]  # faint maps tell little
+    log_l = np.log10(DEFAULT_EDGES[1:] * DEFAULT_EDGES[:-1]) / 2
+    level = np.where(np.arange(n_maps) < 200, 2.0, 3.0)[:, None] + np.zeros(49)
+    truth = level + sigma * rng.standard_normal((n_maps, 49))
+    widths = {"own": sigma, "common": np.full((n_maps, 1), 0.11)}
+    predictions = xr.DataArray(
+        [level[:, None] + w[:, None] * NORMAL[:, None] for w in widths.values()],
+        dims=("method", "sample", "quantile", "log_l"),
+        coords={"method": list(widths), "quantile": list(QUANTILES), "log_l": log_l},
+    )
+    counts = xr.DataArray(
+        10**truth, dims=("sample", "log_l"), coords={"log_l": log_l}, attrs={"convention": "dn"}
+    )
+    result = compare_by_light(predictions, counts, against="own")
+    assert result["n_maps"].values.tolist() == [100, 200, 100]
+    own, common = (result.sel({"method": name}) for name in widths)
+    np.testing.assert_allclose(own["coverage"], 0.68, atol=0.02)
+    np.testing.assert_allclose(own["ratio"], 1.0)
+    np.testing.assert_allclose(common["ratio"], [0.55, 0.88, 2.2], rtol=1e-6)
+    np.testing.assert_allclose(common["coverage"], [0.415, 0.693, 0.971], atol=0.02)
+    np.testing.assert_allclose(own["rms"], [0.2, 0.145, 0.05], rtol=0.05)
+    table = format_by_light(result)
+    assert "faint quarter, 100 maps" in table
+    assert table.splitlines()[4].split()[:3] == ["common", "|", "0.55"]

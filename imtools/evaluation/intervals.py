@@ -7,11 +7,13 @@ A narrow interval is worth nothing where it misses the truth: read widths beside
 import numpy as np
 import xarray as xr
 
-from imtools.counts import QUOTED_LOG_L, quoted_bins
+from imtools.counts import FLOOR, QUOTED_LOG_L, log_counts, quoted_bins
 from imtools.evaluation.calibration.tables import label_of
+from imtools.evaluation.coverage import interval_coverage
 
 SIGMA = (0.16, 0.84)  # quantiles of a 68 % interval
 SHOWN = ("width", "ratio")  # columns of the table
+GROUPS = {"faint quarter": (0.0, 0.25), "middle half": (0.25, 0.75), "bright quarter": (0.75, 1.0)}
 
 
 def half_widths(predictions):
@@ -101,6 +103,76 @@ def format_widths(comparison, *, quoted=QUOTED_LOG_L):
         mean, error = float(one["mean_ratio"]), float(one["mean_ratio_error"])
         lines.append(f"{label:{width}} |{cells[0]} |{cells[1]} | {mean:.3f} +- {error:.3f}")
     return "\n".join(lines)
+
+
+def compare_by_light(predictions, counts, *, against, floor=FLOOR):
+    """Compare intervals on faint and bright maps apart: right on average may be right on neither.
+
+    Parameters
+    ----------
+    predictions : xarray.DataArray, dims ("method", "sample", "quantile", "log_l"), units log10(1)
+        As `compare_widths` takes.
+    counts : xarray.DataArray, dims ("sample", "log_l"), units 1
+        True dN of the same maps. Their light, the sum of dN L, sorts the maps.
+    against : str
+        The method whose widths the others are compared with.
+    floor : float
+        Sources that an empty bin stands for under a logarithm.
+
+    Returns
+    -------
+    xarray.Dataset, dims ("group", "method")
+        ``ratio`` of the mean widths in the group, ``coverage`` of 68 % intervals (a truth on an end
+        counts as within) and ``rms`` error of the median [dex], each averaged over the bins in
+        which `against` has a width there; ``n_maps`` (group).
+    """
+    light = (counts.values * 10 ** counts["log_l"].values).sum(axis=1)
+    rank, each = light.argsort().argsort() / light.size, []
+    for low, high in GROUPS.values():
+        chosen = np.flatnonzero((rank >= low) & (rank < high))
+        some, truth = predictions.isel(sample=chosen), counts.isel(sample=chosen)
+        width = half_widths(some).mean("sample")
+        known = (width.sel({"method": against}) > 0).values
+        error = some.sel(quantile=0.5, drop=True) - log_counts(truth, floor).values
+        inside = interval_coverage(some, truth, floor=floor).sel(share=0.68, drop=True)
+        values = {
+            "ratio": width / width.sel({"method": against}, drop=True),
+            "coverage": inside, "rms": np.sqrt((error**2).mean("sample")),
+        }  # fmt: skip
+        means = {n: v.isel(log_l=known).mean("log_l").variable for n, v in values.items()}
+        each.append(xr.Dataset(means | {"n_maps": ((), chosen.size)}))
+    groups = xr.Variable(
+        "group", list(GROUPS), {"long_name": "maps, by the light of their sources"}
+    )
+    compared = xr.concat(each, groups).assign_coords({"method": predictions["method"]})
+    words = {
+        "ratio": ("1", f"width over that of {label_of(against)}"),
+        "coverage": ("1", "share of truths in the 68 % interval"),
+        "rms": ("dex", "root mean square error of log10 dN"), "n_maps": ("1", "maps"),
+    }  # fmt: skip
+    for name, (units, long_name) in words.items():
+        compared[name].attrs = {"units": units, "long_name": long_name}
+    return compared.assign_attrs(against=against)
+
+
+def format_by_light(compared):
+    """Return what `compare_by_light` found as text, a row a method."""
+    labels = [label_of(m) for m in compared["method"].values.tolist()]
+    width, head, under = max(map(len, labels)), "", ""
+    for group in compared["group"].values.tolist():
+        n_maps = int(compared["n_maps"].sel({"group": group}))
+        head += f" | {f'{group}, {n_maps} maps':^25}"
+        under += f" | {'width':>7} {'in 68 %':>8} {'rms':>8}"
+    lines = [f"{'':{width}}{head}".rstrip(), f"{'':{width}}{under}", "-" * (width + len(under))]
+    for i, label in enumerate(labels):
+        row = f"{label:{width}}"
+        for group in compared["group"].values.tolist():
+            one = compared.isel(method=i).sel({"group": group})
+            row += f" | {float(one['ratio']):7.2f} {100 * float(one['coverage']):6.1f} %"
+            row += f" {float(one['rms']):8.3f}"
+        lines.append(row)
+    against = label_of(compared.attrs["against"])
+    return "\n".join([*lines, "", f"means over bins; width over that of {against}; rms in dex"])
 
 
 def _labelled(half, values, errors, against):

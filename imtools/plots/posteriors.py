@@ -164,7 +164,8 @@ def show_corner(samples, names, *, truth=None, styles=POSTERIOR_STYLES):
             ]
             marks = [] if truth is None else _marks(truth, i, j)
             panels.append(_small(hv.Overlay([e for part in parts for e in part] + marks)))
-    return hv.Layout(panels).cols(n).opts(shared_axes=False)
+    grid = hv.Layout(panels).cols(n)
+    return styled(grid, shared_axes=False, bokeh={}, matplotlib={"sublabel_format": ""})
 
 
 def show_trace(chain, *, n_walkers=8, colour=COLOURS[0]):
@@ -272,13 +273,13 @@ def _legend(samples, styles):
         )
         for i, m in enumerate(samples)
     ]  # fmt: skip
-    return _small(hv.Overlay(names)).opts(xaxis=None, yaxis=None, xlim=(0, 1), ylim=(0, 1.1))
+    return _small(hv.Overlay(names), xaxis=None, yaxis=None, xlim=(0, 1), ylim=(0, 1.1))
 
 
-def _small(element):
+def _small(element, **options):
     """Return a panel of a corner plot."""
     return styled(
-        element, show_legend=False, xticks=3, yticks=4,
+        element, show_legend=False, xticks=3, yticks=4, **options,
         bokeh={"frame_width": SIDE, "frame_height": SIDE, "active_tools": [], "toolbar": None},
         matplotlib={"aspect": 1, "fig_inches": (2, 2)},
     )  # fmt: skip
