@@ -75,7 +75,7 @@ def settings_of(architecture):
     --------
     >>> from imtools import networks
     >>> settings_of("dense")
-    ('width', 'dropout', 'output')
+    ('width', 'n_hidden', 'dropout', 'output')
     """
     known = inspect.signature(ARCHITECTURES[architecture]).parameters.values()
     return tuple(one.name for one in known if one.kind == one.KEYWORD_ONLY)
