@@ -76,7 +76,7 @@ def test_an_architecture_is_chosen_drawn_and_refused(open_and_run):
     assert "use n_blocks of at most 4" in costs.inner_text()
     changed_picture(drawing, second)
     screenshot(page, "architectures-refused")
-    choose(page, "n_blocks", "3")
+    choose(page, "n_blocks", "4")
     choose(page, "n_dims", "3")
     costs.locator("pre").wait_for()
     wait_for_picture(drawing, first)
