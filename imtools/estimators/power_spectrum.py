@@ -22,7 +22,7 @@ from imtools.inference import (
 SAMPLERS = ("importance", "emcee")
 N_PRIOR = 20_000  # draws of the prior that all maps share
 N_POSTERIOR = 1000  # draws of a posterior that are kept, of which quantiles are taken
-N_KEPT = 10_000  # maps whose posterior is kept: some 10 to 30 MB a thousand
+N_KEPT = 10_000  # maps whose posterior is kept: 24 to 40 MB a thousand
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
