@@ -27,8 +27,9 @@ $(STAMP): constraints.txt pyproject.toml
 demo: $(STAMP)  ## the main job: simulate, train, score; about 10 minutes on 2 cores
 	$(BIN)/imtools run notebooks/04_train.ipynb --preset quick --reuse
 
+# two processes, a file at a time; in the order of the names, so that the browser does not come last
 test: lint chromium  ## every check: lint, unit tests, doctests, notebooks at tiny, a browser
-	$(BIN)/python -m pytest -q -rs
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile --no-loadscope-reorder
 
 chromium:  ## a browser for the tests, where root may install one
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null \
