@@ -1,4 +1,7 @@
-"""Every notebook, from first cell to last, at the smallest sizes; two at a time."""
+"""Notebooks from first cell to last, at the smallest sizes; two at a time.
+
+Where there is a browser, its tests run some of them in JupyterLab, and those are left out here.
+"""
 
 import os
 import subprocess
@@ -8,10 +11,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from browser import chromium_path
 
 from imtools.run_folder import read_status
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+TESTS = Path(__file__).parent
+IN_BROWSER = ("01_intensity_maps", "03_architectures", "05_what_works", "10_inside_the_network")
+NOTEBOOKS = [
+    path
+    for path in sorted((TESTS.parent / "notebooks").glob("*.ipynb"))
+    if not (path.stem in IN_BROWSER and chromium_path())
+]
 IMTOOLS = Path(sys.executable).parent / "imtools"
 
 
@@ -49,3 +59,8 @@ def test_a_notebook_runs_from_first_cell_to_last(path, runs):
     code = [cell for cell in executed.cells if cell.cell_type == "code" and cell.source]
     assert all(cell.execution_count for cell in code)
     assert (run / "report.html").exists()
+
+
+def test_what_is_left_out_here_runs_in_a_browser():
+    told = "".join(path.read_text(encoding="utf-8") for path in TESTS.glob("test_browser_*.py"))
+    assert all(f'"{name}.ipynb"' in told for name in IN_BROWSER)
