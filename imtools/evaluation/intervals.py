@@ -12,7 +12,6 @@ from imtools.evaluation.calibration.tables import label_of
 from imtools.evaluation.coverage import interval_coverage
 
 SIGMA = (0.16, 0.84)  # quantiles of a 68 % interval
-SHOWN = ("width", "ratio")  # columns of the table
 GROUPS = {"faint quarter": (0.0, 0.25), "middle half": (0.25, 0.75), "bright quarter": (0.75, 1.0)}
 
 
@@ -87,22 +86,42 @@ def compare_widths(predictions, *, against, rng, n_bootstrap=200):
 
 
 def format_widths(comparison, *, quoted=QUOTED_LOG_L):
-    """Return the widths at the quoted luminosities as text, with the mean ratio over all bins."""
+    """Return widths and their ratios at the quoted luminosities as text, a row a method.
+
+    Parameters
+    ----------
+    comparison : xarray.Dataset
+        From `compare_widths`.
+    quoted : sequence of float
+        log10 luminosities; each is the mean of two bins.
+
+    Returns
+    -------
+    str
+        Two tables, as both in one are wider than a page of a notebook; the second ends with the
+        mean ratio over all bins and its error.
+    """
     edges = comparison.attrs["log_l_edges"]
     pairs = [list(quoted_bins(edges, x)) for x in quoted]
     labels = [label_of(m) for m in comparison["method"].values.tolist()]
-    against = comparison.attrs["against"]
-    width, cell = max(map(len, labels)), 7
-    title = f"half width of the 68 % interval [dex], and its ratio to that of {label_of(against)}"
-    heads = "".join(f"{x:>{cell}g}" for x in quoted)
-    lines = [title, f"{'log10 L':{width}} |{heads} |{heads} |  all bins"]
-    lines.append("-" * len(lines[1]))
-    for i, label in enumerate(labels):
-        one = comparison.isel(method=i)
-        cells = ["".join(f"{one[n].values[p].mean():>{cell}.3f}" for p in pairs) for n in SHOWN]
-        mean, error = float(one["mean_ratio"]), float(one["mean_ratio_error"])
-        lines.append(f"{label:{width}} |{cells[0]} |{cells[1]} | {mean:.3f} +- {error:.3f}")
-    return "\n".join(lines)
+    width = max(map(len, labels))
+    heads = f"{'log10 L':{width}} |" + "".join(f"{x:>7g}" for x in quoted)
+    means = zip(comparison["mean_ratio"].values, comparison["mean_ratio_error"].values, strict=True)
+    ends = {
+        "width": ("", [""] * len(labels)),
+        "ratio": (" |  all bins", [f" | {mean:.3f} +- {error:.3f}" for mean, error in means]),
+    }
+    against = label_of(comparison.attrs["against"])
+    titles = ("half width of the 68 % interval [dex]", f"its ratio to that of {against}")
+    tables = []
+    for title, (name, (head, after)) in zip(titles, ends.items(), strict=True):
+        lines = [title, heads + head]
+        lines.append("-" * len(lines[1]))
+        for label, values, end in zip(labels, comparison[name].values, after, strict=True):
+            cells = "".join(f"{values[pair].mean():>7.3f}" for pair in pairs)
+            lines.append(f"{label:{width}} |{cells}{end}")
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
 
 
 def compare_by_light(predictions, counts, *, against, floor=FLOOR):
