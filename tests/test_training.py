@@ -319,14 +319,15 @@ def test_no_short_or_empty_batch_is_drawn(data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Batches, "batch", seen)
     run(data, tmp_path, batch_size=9, epochs=2)  # of 24 maps, 6 are left over in each epoch
-    assert sizes == [(e, i, 9, 9) for e in range(2) for i in range(2)]
+    # small batches are drawn two at a time, and either may be there first
+    assert sorted(sizes) == [(e, i, 9, 9) for e in range(2) for i in range(2)]
 
 
 def test_more_steps_than_batches_go_on_with_the_next_order(data, tmp_path, monkeypatch):
     asked, plain = [], Batches.batch
     monkeypatch.setattr(Batches, "batch", lambda s, *key: asked.append(key) or plain(s, *key))
     run(data, tmp_path, batch_size=8, steps_per_epoch=4, epochs=2)
-    assert asked == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
+    assert sorted(asked) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
 
 
 def test_fewer_maps_than_a_batch_are_refused(data, tmp_path):
