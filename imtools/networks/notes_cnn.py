@@ -15,7 +15,7 @@ from imtools.networks.blocks import (
     normalise,
     pool_globally,
 )
-from imtools.networks.outputs import n_raw, raw_name, shape_answer
+from imtools.networks.outputs import answer_of
 from imtools.networks.registry import check_input_shape, register
 
 
@@ -109,8 +109,7 @@ def build_notes_cnn(
         x = keras.layers.Dense(width, activation="relu", name="dense")(x)
     if dropout_place == "dense":
         x = drop(x, dropout, name="dropout")
-    raw = keras.layers.Dense(n_raw(output, n_outputs), name=raw_name(output))(x)
-    return keras.Model(voxels, shape_answer(raw, n_outputs, output), name="notes_cnn")
+    return keras.Model(voxels, answer_of(x, n_outputs, output), name="notes_cnn")
 
 
 def _block(x, filters, kernel, place, *, name, n_dims, pooling, batch_norm, use_bias):

@@ -83,6 +83,12 @@ def raw_name(output, name="log_dn"):
     return name if output == "point" else f"{name}_raw"
 
 
+def answer_of(x, n_outputs, output):
+    """Return the answer of a last dense layer that reads `x`, shape (batch, n)."""
+    raw = keras.layers.Dense(n_raw(output, n_outputs), name=raw_name(output))(x)
+    return shape_answer(raw, n_outputs, output)
+
+
 def shape_answer(raw, n_outputs, output, *, name="log_dn"):
     """Return the answer made of the `n_raw` numbers of each sample.
 

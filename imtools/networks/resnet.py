@@ -16,7 +16,7 @@ from imtools.networks.blocks import (
     pool,
     pool_globally,
 )
-from imtools.networks.outputs import n_raw, raw_name, shape_answer
+from imtools.networks.outputs import answer_of
 from imtools.networks.registry import check_input_shape, register
 
 EXPANSION = 4  # a bottleneck gives out so many times the filters that it works with
@@ -94,8 +94,7 @@ def build_resnet_small(
         x = _residual(x, sides, 0.0, n_dims=n_dims, batch_norm=batch_norm, name=name)
         x = halve(x, n, pooling=pooling, n_dims=n_dims, name=f"{name}_halving")
     x = drop(pool_globally(x, n_dims=n_dims), dropout, name="dropout")
-    raw = keras.layers.Dense(n_raw(output, n_outputs), name=raw_name(output))(x)
-    return keras.Model(voxels, shape_answer(raw, n_outputs, output), name="resnet_small")
+    return keras.Model(voxels, answer_of(x, n_outputs, output), name="resnet_small")
 
 
 @register("resnet50")
@@ -176,8 +175,7 @@ def build_resnet50(
             sides = ((n, 1, 1), (n, 3, stride), (EXPANSION * n, 1, 1))
             x = _residual(x, sides, leak, name=f"stage_{i + 1}_{j + 1}", **settings)
     x = drop(pool_globally(x, n_dims=n_dims), dropout, name="dropout")
-    raw = keras.layers.Dense(n_raw(output, n_outputs), name=raw_name(output))(x)
-    return keras.Model(voxels, shape_answer(raw, n_outputs, output), name="resnet50")
+    return keras.Model(voxels, answer_of(x, n_outputs, output), name="resnet50")
 
 
 def _stem(x, filters, leak, *, n_dims, batch_norm, use_bias):
