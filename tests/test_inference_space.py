@@ -64,6 +64,9 @@ def test_parameters_come_back_from_their_normals(name, prior, correlation):
     there = space.parameters(u)
     assert there.shape == u.shape
     npt.assert_allclose(space.normal(there), u, rtol=0, atol=1e-6)  # far out on the uniform's tail
+    chains = u.reshape(2, 25, -1)  # as a chain has them
+    npt.assert_array_equal(space.parameters(chains), there.reshape(chains.shape))
+    npt.assert_allclose(space.normal(there.reshape(chains.shape)), chains, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

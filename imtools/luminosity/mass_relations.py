@@ -201,7 +201,7 @@ class Comap2022(LuminosityModel):
     def placed(cls, normals, *, prior):
         """Return parameters from standard normals, see `LuminosityModel.placed`."""
         mean, root = cls._joint(prior)
-        values = mean + (root @ normals.T).T
+        values = mean + np.matvec(root, normals)
         return dict(zip(cls.parameter_names(), np.moveaxis(values, -1, 0), strict=True))
 
     @classmethod
@@ -209,7 +209,7 @@ class Comap2022(LuminosityModel):
         """Return the standard normals that `placed` makes these parameters of."""
         mean, root = cls._joint(prior)
         values = np.stack([np.asarray(parameters[n]) for n in cls.parameter_names()], axis=-1)
-        return np.linalg.solve(root, (values - mean).T).T
+        return np.linalg.solve(root, (values - mean)[..., None])[..., 0]
 
     @classmethod
     def _joint(cls, prior):
