@@ -24,6 +24,15 @@ def test_verdict_compares_the_network_with_each_baseline(summary):
     assert "1.25 times, at log10 L = 6." in text
 
 
+def test_verdict_leaves_out_where_no_map_has_a_source(summary):
+    summary["subsets"]["all"]["histogram_regression"]["rms"][2] = 0.0
+    text = verdict(summary)
+    assert "inf" not in text
+    assert "1.25 times, at log10 L = 6." in text
+    summary["subsets"]["all"]["histogram_regression"]["rms"] = [0.0, 0.0, 0.0]
+    assert "histogram regression" not in verdict(summary)
+
+
 def test_verdict_leaves_the_brightest_sources_out_against_the_published_network(summary):
     assert "4 to 10 times smaller" in verdict(summary)  # not 4 at 6.5, where it is left out
     del summary["subsets"]["all"]["published_cnn"]

@@ -59,6 +59,8 @@ def test_an_unknown_parameter_names_the_nearest():  # B18
         ({"nu_min": 34.0}, "put nu_min below nu_max"),
         ({"nu_max": 116.0}, "rest frequency"),
         ({"pool_ra": 5}, "pool_ra is 5, expected a divisor of n_pix = 64"),
+        ({"pool_ra": 8}, "pool_dec is 4 and pool_ra 8, expected the same"),
+        ({"n_bins": 1}, "n_bins is 1, expected greater than or equal to 2"),
         ({"pool_freq": 3}, "pool_freq is 3, expected a divisor of n_chan = 20"),
         ({"sigma_noise": 1.0, "transform": "log10"}, "use transform 'asinh'"),
         ({"batch_size": 9}, "batch_size is 9, expected at most the 8 training maps"),
@@ -113,7 +115,7 @@ def test_data_key_follows_what_is_stored_and_nothing_else():
     }.items():  # fmt: skip
         assert experiment.replace(**{name: value}).data_key() == key, name
     for name, value in {
-        "seed": 1, "n_chan": 40, "m_min": 1e11, "prior": "strong", "pool_ra": 8, "n_train": 3,
+        "seed": 1, "n_chan": 40, "m_min": 1e11, "prior": "strong", "pool_freq": 4, "n_train": 3,
         "n_draws": 5, "augment": False, "n_bins": 10, "pool_how": "mean",
     }.items():  # fmt: skip
         assert experiment.replace(**{name: value}).data_key() != key, name

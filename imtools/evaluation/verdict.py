@@ -32,11 +32,14 @@ def verdict(summary):
         ("prior_mean", "of the prior mean, which has not looked at the map"),
         ("histogram_regression", "of the histogram regression"),
     ):
-        ratio = rms["network"] / rms[name]
+        errs = rms[name] > 0  # not where no map has a source
+        if not errs.any():
+            continue
+        ratio = rms["network"][errs] / rms[name][errs]
         worst = int(np.argmax(ratio))
         lines.append(
             f"The network's error is {_span(ratio)} times that {words}; it does worst, "
-            f"{ratio[worst]:.2f} times, at log10 L = {quoted[worst]:g}."
+            f"{ratio[worst]:.2f} times, at log10 L = {quoted[errs][worst]:g}."
         )
     if "published_cnn" in rms:
         faint = quoted <= BRIGHTEST

@@ -38,7 +38,7 @@ def check_names(experiment):
 
 
 def check_sizes(experiment):
-    """Raise unless pooling divides the map, and the training maps fill a batch."""
+    """Raise unless pooling divides the map into squares, and the training maps fill a batch."""
     experiment.survey_object()  # the band, against the rest frequency of the line
     survey, pooling = experiment.survey, experiment.preprocessing
     for pool, size in (("pool_freq", "n_chan"), ("pool_dec", "n_pix"), ("pool_ra", "n_pix")):
@@ -46,6 +46,12 @@ def check_sizes(experiment):
         if of % by:
             msg = f"{pool} is {by}, expected a divisor of {size} = {of}"
             raise ValueError(msg)
+    if pooling.pool_dec != pooling.pool_ra:
+        msg = (
+            f"pool_dec is {pooling.pool_dec} and pool_ra {pooling.pool_ra}, expected the same, "
+            "since the pixels of a map are squares"
+        )
+        raise ValueError(msg)
     n_maps = experiment.data.n_train * experiment.data.n_draws
     if experiment.training.batch_size > n_maps:
         msg = (

@@ -108,7 +108,7 @@ class CountsStage(Stage):
 
     log_l_min: float = _field(3.5, "log10 Lsun", "lower edge of the first bin", ge=-2, le=12)
     log_l_max: float = _field(7.0, "log10 Lsun", "upper edge of the last bin", ge=-2, le=12)
-    n_bins: int = _field(49, "1", "bins, even in log10 L", ge=1, le=1000)
+    n_bins: int = _field(49, "1", "bins, even in log10 L", ge=2, le=1000)
     floor: float = _field(0.5, "sources", "what an empty bin counts under a logarithm", gt=0, le=1)
 
 
