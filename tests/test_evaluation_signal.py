@@ -54,6 +54,11 @@ def test_the_spread_is_that_of_the_truth_within_a_group(predictions, truth, sign
     npt.assert_allclose(scores["spread"], 0.3, rtol=5 / np.sqrt(2 * 80))
 
 
+def test_fewer_than_four_maps_are_a_group_each(predictions, truth, signal):
+    few = [part.isel(sample=slice(3)) for part in (predictions, truth, signal)]
+    npt.assert_array_equal(score_by_signal(*few)["n_maps"], [1, 1, 1])
+
+
 def test_more_groups_than_maps_are_refused(predictions, truth, signal):
     with pytest.raises(ValueError, match="n_groups is 41, expected 1 to 40"):
         score_by_signal(predictions, truth, signal, n_groups=41)

@@ -59,6 +59,8 @@ def test_an_unknown_parameter_names_the_nearest():  # B18
         ({"nu_min": 34.0}, "put nu_min below nu_max"),
         ({"nu_max": 116.0}, "rest frequency"),
         ({"pool_ra": 5}, "pool_ra is 5, expected a divisor of n_pix = 64"),
+        ({"log_l_min": 8.0, "log_l_max": 9.0}, "expected one of 4.0, 4.5, 5.0, 5.5, 6.0, 6.5"),
+        ({"output": "gaussian", "n_ensemble": 2}, "n_ensemble is 2 and output 'gaussian'"),
         ({"pool_ra": 8}, "pool_dec is 4 and pool_ra 8, expected the same"),
         ({"n_bins": 1}, "n_bins is 1, expected greater than or equal to 2"),
         ({"pool_freq": 3}, "pool_freq is 3, expected a divisor of n_chan = 20"),

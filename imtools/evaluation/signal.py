@@ -8,6 +8,7 @@ from imtools.evaluation.tables import LABELS
 from imtools.observing import voxel_noise
 from imtools.statistics import comoving_box, power_spectrum
 
+N_GROUPS = 4  # where there are maps enough
 NO_NEWS = 0.8  # an error of that share of the spread of the truth and more is marked
 
 
@@ -49,7 +50,7 @@ def signal_to_noise(maps, experiment):
     )
 
 
-def score_by_signal(predictions, truth, signal, *, n_groups=4, floor=FLOOR):
+def score_by_signal(predictions, truth, signal, *, n_groups=None, floor=FLOOR):
     """Score predictions on groups of maps, from the faintest to the loudest.
 
     Parameters
@@ -60,8 +61,9 @@ def score_by_signal(predictions, truth, signal, *, n_groups=4, floor=FLOOR):
         True dN of the same maps.
     signal : xarray.DataArray, dims ("sample",)
         What the maps are sorted by, such as `signal_to_noise`.
-    n_groups : int
-        Groups of equal size, as nearly as the number of maps allows.
+    n_groups : int, optional
+        Groups of equal size, as nearly as the number of maps allows; by default four, or a map each
+        of fewer.
     floor : float
         Sources that an empty bin stands for under a logarithm.
 
@@ -78,6 +80,7 @@ def score_by_signal(predictions, truth, signal, *, n_groups=4, floor=FLOOR):
         If there are fewer maps than groups.
     """
     log_truth, edges = log_counts(truth, floor), log_l_edges(truth)
+    n_groups = min(N_GROUPS, signal.size) if n_groups is None else n_groups
     if not 1 <= n_groups <= signal.size:
         msg = f"score_by_signal: n_groups is {n_groups}, expected 1 to {signal.size}, the maps"
         raise ValueError(msg)

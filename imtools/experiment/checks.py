@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from pathlib import Path
 
+from imtools.counts import QUOTED_LOG_L
 from imtools.luminosity import LUMINOSITY_MODELS, SFR_SOURCES
 from imtools.luminosity.mixtures import SEPARATOR
 from imtools.preprocessing import TRANSFORMS
@@ -68,6 +69,12 @@ def check_values(experiment):
         msg = (
             f"log_l_min is {counts.log_l_min} and log_l_max {counts.log_l_max}, expected "
             "log_l_min below log_l_max"
+        )
+        raise ValueError(msg)
+    if not any(counts.log_l_min <= x <= counts.log_l_max for x in QUOTED_LOG_L):
+        msg = (
+            f"log_l_min is {counts.log_l_min} and log_l_max {counts.log_l_max}, expected one of "
+            f"{', '.join(map(str, QUOTED_LOG_L))} between them, where scores are quoted"
         )
         raise ValueError(msg)
     negative = observing.sigma_noise > 0 or observing.filter != "none"
@@ -136,6 +143,12 @@ def check_loss(experiment):
             f"output is {output!r}, target {training.target!r} and target_log "
             f"{training.target_log}, expected log10 of 'dn', 'phi' or 'l_phi', since differences "
             "of quantiles are no quantiles; set output to 'point'"
+        )
+        raise ValueError(msg)
+    if output == "gaussian" and experiment.network.n_ensemble > 1:
+        msg = (
+            f"n_ensemble is {experiment.network.n_ensemble} and output 'gaussian', expected 1: the "
+            "mean of covariances leaves out by how much the members differ"
         )
         raise ValueError(msg)
     if training.momentum > 0 and training.optimizer != "sgd":
