@@ -1,7 +1,5 @@
 """What single voxels could tell of the maps that are scored: a row beside the scoreboard."""
 
-import inspect
-
 import numpy as np
 
 from imtools.luminosity import LUMINOSITY_MODELS
@@ -65,11 +63,9 @@ def one_point_reference(data, experiment, *, rng, n_maps=16):
     if maps.attrs.get("pooling") == "sum":
         sigma = sigma / maps.attrs["n_pooled"]
     n_chan, n_pix, _ = experiment.pooled_shape
-    knows = "correlation" in inspect.signature(model.draw).parameters
-    settings = {"correlation": luminosity.correlation} if knows else {}
     return reference_error(
         models, experiment.survey_object().replace(n_chan=n_chan, n_pix=n_pix), sigma_noise=sigma,
         prior=luminosity.prior, edges=experiment.l_edges, m_min=experiment.halos.m_min,
         floor=experiment.counts.floor, monopole_lost=observing.filter != "none", rng=rng,
-        **settings,
+        correlation=luminosity.correlation,
     )  # fmt: skip

@@ -5,6 +5,7 @@ one's own, write a small class and decorate it with `register`; nothing else nee
 with + between are a mixture, whose models take turns map by map.
 """
 
+from imtools.luminosity.drawing import draw_model, settings_of
 from imtools.luminosity.li2016 import CORRELATIONS, Li2016
 from imtools.luminosity.mass_relations import (
     Breysse2014,
@@ -13,7 +14,7 @@ from imtools.luminosity.mass_relations import (
     Padmanabhan2018,
 )
 from imtools.luminosity.mixtures import family_prior, split_families
-from imtools.luminosity.models import LUMINOSITY_MODELS, LuminosityModel, draw_model, register
+from imtools.luminosity.models import LUMINOSITY_MODELS, LuminosityModel, register
 from imtools.luminosity.moments import signal_moments
 from imtools.luminosity.schechter import Schechter
 from imtools.luminosity.schechter_flexible import Flexible
@@ -35,6 +36,7 @@ __all__ = [
     "family_prior",
     "read_sfr_table",
     "register",
+    "settings_of",
     "signal_moments",
     "split_families",
     "star_formation_rate",

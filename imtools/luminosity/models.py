@@ -1,6 +1,5 @@
 """What every luminosity model is: a frozen set of parameters, a prior, and L_CO(M, z)."""
 
-import inspect
 from dataclasses import dataclass, field, fields, replace
 from numbers import Real
 from typing import ClassVar
@@ -264,32 +263,3 @@ def checked_halos(m_halo, z, *, caller):
             )
             raise ValueError(msg)
     return m_halo, z
-
-
-def draw_model(name, *, rng, prior="ten_percent", **settings):
-    """Draw a model by name, from one list of settings that serves every model.
-
-    Parameters
-    ----------
-    name : str
-        A key of `LUMINOSITY_MODELS`.
-    rng : numpy.random.Generator
-        Source of every random number drawn here.
-    prior : str
-        "fiducial", or a name in the model's `PRIORS`.
-    **settings
-        Such as ``sfr`` and ``correlation``; each goes to the models that know it, and the others
-        do without.
-
-    Raises
-    ------
-    ValueError
-        If no model has that name; the message lists those there are.
-    """
-    if name not in LUMINOSITY_MODELS:
-        known = ", ".join(LUMINOSITY_MODELS)
-        msg = f"draw_model: luminosity_model is {name!r}, expected one of {known}"
-        raise ValueError(msg)
-    model = LUMINOSITY_MODELS[name]
-    takes = {f.name for f in fields(model)} | set(inspect.signature(model.draw).parameters)
-    return model.draw(rng=rng, prior=prior, **{k: v for k, v in settings.items() if k in takes})

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.special import erf, gammaln
 
 from imtools.counts import DEFAULT_EDGES, FLOOR, QUOTED_LOG_L, log_l_edges, quoted_bins
-from imtools.luminosity import LuminosityModel
+from imtools.luminosity import LuminosityModel, settings_of
 from imtools.statistics.expected import expected_counts, field_scatter
 from imtools.statistics.one_point import one_point_fisher
 
@@ -25,7 +25,7 @@ POISSON_EXACT = 400.0  # sources, above which Poisson scatter of log10 dN is 1 /
 
 def reference_error(
     models, survey, *, prior, sigma_noise, rng, monopole_lost=True, edges=DEFAULT_EDGES,
-    m_min=2.5e10, realised=True, floor=FLOOR, **settings,
+    m_min=2.5e10, realised=True, floor=FLOOR, correlation="independent",
 ):  # fmt: skip
     r"""Return the error on log10 dN that single voxels and a prior on parameters allow.
 
@@ -52,8 +52,8 @@ def reference_error(
         floor; otherwise the mean count.
     floor : float
         Sources that an empty bin stands for under a logarithm.
-    **settings
-        Such as ``correlation``, handed to ``draw`` of the models.
+    correlation : str
+        For ``draw`` of the models, where they know it.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def reference_error(
         names = ", ".join(sorted({type(model).__name__ for model in models})) or "none"
         msg = f"reference_error: models are {names}, expected one class; take each by itself"
         raise ValueError(msg)
-    covariance = prior_covariance(type(models[0]), prior=prior, rng=rng, **settings)
+    covariance = prior_covariance(type(models[0]), prior=prior, rng=rng, correlation=correlation)
     wide, inside = _extended(edges)
     rows = {"sigma": [], "sigma_prior": []}
     for model in models:
@@ -101,7 +101,7 @@ def reference_error(
     return _labelled(rows, n=expected_counts(models[0], survey, edges=edges, m_min=m_min))
 
 
-def prior_covariance(model_class, *, prior, rng, **settings):
+def prior_covariance(model_class, *, prior, rng, correlation="independent"):
     """Return the covariance of a model's parameters under a prior, from draws.
 
     Parameters
@@ -112,8 +112,8 @@ def prior_covariance(model_class, *, prior, rng, **settings):
         A name in its ``PRIORS``.
     rng : numpy.random.Generator
         Source of the draws.
-    **settings
-        Such as ``correlation``, handed to its ``draw``.
+    correlation : str
+        For its ``draw``, where it knows it.
 
     Returns
     -------
@@ -125,7 +125,8 @@ def prior_covariance(model_class, *, prior, rng, **settings):
     ValueError
         If the prior is unknown, or draws no parameter.
     """
-    draws = [model_class.draw(rng=rng, prior=prior, **settings) for _ in range(N_PRIOR_DRAWS)]
+    known = settings_of(model_class, {"correlation": correlation})
+    draws = [model_class.draw(rng=rng, prior=prior, **known) for _ in range(N_PRIOR_DRAWS)]
     values = np.array([list(model.parameters().values()) for model in draws])
     free = np.ptp(values, axis=0) > 0
     names = [n for n, is_free in zip(model_class.parameter_names(), free, strict=True) if is_free]
