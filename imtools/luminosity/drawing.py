@@ -26,10 +26,6 @@ def draw_model(name, *, rng, prior="ten_percent", **settings):
     ValueError
         If no model has that name; the message lists those there are.
     """
-    if name not in LUMINOSITY_MODELS:
-        known = ", ".join(LUMINOSITY_MODELS)
-        msg = f"draw_model: luminosity_model is {name!r}, expected one of {known}"
-        raise ValueError(msg)
     model = LUMINOSITY_MODELS[name]
     return model.draw(rng=rng, prior=prior, **settings_of(model, settings))
 

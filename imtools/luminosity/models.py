@@ -8,7 +8,17 @@ import numpy as np
 
 LN10 = np.log(10)
 MAX_REDRAWS = 10000
-LUMINOSITY_MODELS = {}  # name in files and on the command line -> model class
+
+
+class _Models(dict):
+    """Model classes by the name that they have in files and on the command line."""
+
+    def __missing__(self, name):
+        msg = f"luminosity_model is {name!r}, expected one of {', '.join(self)}"
+        raise ValueError(msg)
+
+
+LUMINOSITY_MODELS = _Models()
 
 
 def register(name):
