@@ -121,6 +121,7 @@ def test_data_key_follows_what_is_stored_and_nothing_else():
         "n_draws": 5, "augment": False, "n_bins": 10, "pool_how": "mean",
     }.items():  # fmt: skip
         assert experiment.replace(**{name: value}).data_key() != key, name
+    assert experiment.replace(pool_dec=8, pool_ra=8).data_key() != key
 
 
 @pytest.mark.parametrize("missing", ["hits", "patch"])
