@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager
 
 import psutil
 import pytest
+from distributed.diagnostics.plugin import SchedulerPlugin
 
 from imtools.cluster import (
     ClusterSettings,
@@ -308,6 +309,39 @@ def test_an_address_without_a_scheduler_is_one_line():
             connect(address, settings=ClusterSettings(patience=0.5)),
         ):
             pass
+
+
+class GivesUpMeanwhile(SchedulerPlugin):
+    """Another's work is given up in the moment in which clients come, for the first few."""
+
+    def __init__(self, times):
+        self.left = times
+
+    def add_client(self, scheduler, client):
+        if self.left:
+            self.left -= 1
+            told = {"op": "cancelled-keys", "keys": [], "reason": None, "msg": None}
+            scheduler.loop.add_callback(scheduler.report, told)
+
+
+@pytest.mark.slow
+def test_a_busy_scheduler_is_asked_again(client):
+    scheduler = client.cluster.scheduler
+    plugin = GivesUpMeanwhile(2)
+    scheduler.add_plugin(plugin, name="gives up")
+    try:
+        with connect(scheduler.address) as connected:
+            assert connected.submit(int, "7").result() == 7
+        assert plugin.left == 0
+        plugin.left = -1  # without end
+        with (
+            pytest.raises(ConnectionError, match=r"no scheduler answers at \S+ within 0\.2 s"),
+            connect(scheduler.address, settings=ClusterSettings(patience=0.2)),
+        ):
+            pass
+    finally:
+        scheduler.remove_plugin(name="gives up")
+    wait_for(lambda: len(scheduler.client_comms) == 1)  # those that failed are gone
 
 
 AFTER = """

@@ -3,6 +3,7 @@
 import logging
 import tempfile
 import time
+import traceback
 from contextlib import contextmanager
 
 from imtools.cluster.settings import ClusterSettings
@@ -110,7 +111,6 @@ def _local(n_workers):
 
 @contextmanager
 def _there(address, settings):
-    from distributed import Client
     from distributed.security import Security
 
     files = settings.tls_files()
@@ -127,7 +127,7 @@ def _there(address, settings):
         )
         raise ValueError(msg)
     try:
-        client = Client(address, timeout=settings.patience, security=security, set_as_default=False)
+        client = _greeted(address, settings.patience, security)
     except OSError as error:
         msg = (
             f"cluster: no scheduler answers at {address} within {settings.patience:g} s; start one "
@@ -136,6 +136,36 @@ def _there(address, settings):
         raise ConnectionError(msg) from error
     with client:
         yield client
+
+
+class _NotGreeted(OSError):
+    pass
+
+
+def _greeted(address, patience, security):
+    """Return a client of the scheduler there; ask again while its greeting is not understood.
+
+    A scheduler tells every client when somebody gives up work. If that comes together with the
+    greeting of a client that is new, dask's client (seen with distributed 2026.8) fails on an
+    assertion and is never closed; an OSError it expects, and closes.
+    """
+    from distributed import Client
+
+    class Patient(Client):
+        async def _ensure_connected(self, timeout=None):
+            try:
+                await super()._ensure_connected(timeout=timeout)
+            except AssertionError as error:
+                traceback.clear_frames(error.__traceback__)  # which hold the connection open
+                raise _NotGreeted from error
+
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return Patient(address, timeout=patience, security=security, set_as_default=False)
+        except _NotGreeted:
+            if time.monotonic() > end:
+                raise
 
 
 def _wait_for_worker(client, patience):
