@@ -6,9 +6,17 @@ import pytest
 
 from imtools import datasets
 from imtools.datasets import log_counts_array
-from imtools.estimators import QUANTILES, fit_pk_vid
+from imtools.estimators import QUANTILES, fit_pk_vid, power_spectrum
 from imtools.experiment import Experiment
-from imtools.inference import Posterior, Space, emulator, normals, run_chain, sample_prior
+from imtools.inference import (
+    Posterior,
+    Space,
+    emulator,
+    fit_likelihood,
+    normals,
+    run_chain,
+    sample_prior,
+)
 
 pytestmark = pytest.mark.slow
 FEW = {"n_catalogues": 46, "n_draws": 1, "progress": False}  # one more than features, just
@@ -134,6 +142,36 @@ def test_a_chain_and_weights_agree(method, sides, experiment):
     error = 5 * np.sqrt(1 / weighted.ess + 1 / 1000)  # a chain has at least 1000
     npt.assert_allclose((u.mean(axis=0) - mean) / sd, 0, atol=error)
     npt.assert_allclose(u.std(axis=0) / sd, 1, atol=error)
+
+
+def test_where_few_draws_carry_the_weight_a_chain_tells(method, sides, experiment, monkeypatch):
+    x = method.inputs(sides[2]["map"][:2], experiment, np.random.default_rng(1))
+    chains = []
+
+    def watched(posterior, **settings):
+        chains.append(run_chain(posterior, **settings))
+        return chains[-1]
+
+    monkeypatch.setattr(power_spectrum, "run_chain", watched)
+    by_weights = replace(method).quantiles(x)  # which has explored nothing yet
+    assert not chains
+    monkeypatch.setattr(power_spectrum, "LEAST_ESS", np.inf)
+    by_chain = replace(method).quantiles(x)
+    assert len(chains) == 2
+    low, median, high = (QUANTILES.index(q) for q in (0.16, 0.5, 0.84))
+    offset = (by_chain - by_weights)[:, median, :8] / (by_weights[:, high] - by_weights[:, low])[
+        :, :8
+    ]
+    npt.assert_allclose(offset, 0, atol=0.25)
+
+
+def test_a_prior_beyond_the_training_maps_is_told(experiment, sides, method):
+    wide = experiment.replace(prior="strong")
+    emulator = method.likelihood.emulator.over(Space.of(wide))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("imtools.inference.likelihood.fit_emulator", lambda *arguments: emulator)
+        with pytest.warns(UserWarning, match=r"\d% of the prior is far from all 100 maps"):
+            fit_likelihood(wide, *sides[:2], **FEW)
 
 
 def test_parts_alone_know_less(method, sides, experiment):

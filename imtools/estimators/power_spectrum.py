@@ -22,6 +22,7 @@ from imtools.inference import (
 SAMPLERS = ("importance", "emcee")
 N_PRIOR = 20_000  # draws of the prior that all maps share
 N_POSTERIOR = 1000  # draws of a posterior that are kept, of which quantiles are taken
+LEAST_ESS = 100.0  # effective draws; where weights leave fewer, a chain tells
 N_KEPT = 10_000  # maps whose posterior is kept: 24 to 40 MB a thousand
 
 
@@ -86,11 +87,12 @@ class PowerSpectrum(Estimator):
     def _explored(self, x, rng):
         """Return ``N_POSTERIOR`` draws of the posterior of one map, as standard normals."""
         posterior = Posterior(likelihood=self.likelihood, x=x)
-        if self.sampler_name == "emcee":
-            u = normals(run_chain(posterior, rng=rng), self.likelihood.emulator.space)
-            return u[rng.integers(len(u), size=N_POSTERIOR)]
-        weighted = sample_prior(posterior, rng=rng, draws=self.prior)
-        return weighted.u[weighted.resample(N_POSTERIOR, rng)]
+        if self.sampler_name == "importance":
+            weighted = sample_prior(posterior, rng=rng, draws=self.prior)
+            if weighted.ess >= LEAST_ESS:
+                return weighted.u[weighted.resample(N_POSTERIOR, rng)]
+        u = normals(run_chain(posterior, rng=rng), self.likelihood.emulator.space)
+        return u[rng.integers(len(u), size=N_POSTERIOR)]
 
     def parameter_draws(self, maps, experiment, rng=None, n_draws=500):
         """Return draws of the luminosity model's parameters from the posterior of each map.
@@ -136,7 +138,8 @@ def fit_pk_vid(
     parts : {"pk_vid", "pk", "vid"}
         Power spectrum, voxel intensities, or both.
     sampler : {"importance", "emcee"}
-        Weights on draws, for many maps, or a chain for each.
+        Weights on draws, for many maps, with a chain where few draws carry the weight; or a chain
+        for each map.
     **simulations
         ``folder``, ``n_catalogues``, ``n_draws`` and ``progress``, handed to
         `inference.fit_likelihood`.

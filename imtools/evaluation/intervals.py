@@ -199,7 +199,7 @@ def _labelled(half, values, errors, against):
     dims = ("method", "log_l")
     ratio = {"units": "1", "long_name": f"width over that of {label_of(against)}"}
     error = {"units": "1", "long_name": "one sigma of the ratio, bootstrap over catalogues"}
-    width = {"units": "dex", "long_name": "mean half width of the 68 % interval of log10 dN"}
+    width = {"units": "dex", "long_name": "mean half width of 68 % intervals"}
     return xr.Dataset(
         {
             "width": (dims, values[0], width),

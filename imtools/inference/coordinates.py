@@ -8,7 +8,7 @@ LOG_MASSES = (10.75, 11.5, 12.25, 13.0)  # log10 Msun, of haloes whose light a m
 N_REDSHIFTS = 3  # across the band
 DARK = 0.1  # Lsun, what fainter haloes count under a logarithm: all of them together are not seen
 FARTHEST = 5.0  # spreads, to which coordinates may go: a single odd map sets no range
-DOMAIN = np.log(100.0)  # about the fiducial: the light of haloes, beyond which nobody looks
+DOMAIN = np.log(1000.0)  # about the fiducial, the light of haloes; COMAP's joint prior fills it
 LEAST_SPREAD = 1e-3  # of the largest, under which a direction changes no map
 
 
@@ -36,7 +36,7 @@ class Coordinates:
         coordinates : Coordinates
         in_domain : numpy.ndarray of bool, shape (n,)
             Which maps may be trained on: the light of their haloes, mean of its logarithm, is
-            within 100 times the fiducial, or the middle map's where the prior has twice as many
+            within 1000 times the fiducial, or the middle map's where the prior has twice as many
             maps about that.
         """
         redshifts = np.linspace(survey.z_min, survey.z_max, N_REDSHIFTS)
@@ -48,8 +48,8 @@ class Coordinates:
         in_domain = of_middle if of_middle.sum() > 2 * of_fiducial.sum() else of_fiducial
         if in_domain.sum() < 10:
             msg = (
-                f"fit_emulator: {in_domain.sum()} of {len(raw)} training maps are within 100 times "
-                "the fiducial luminosities, expected at least 10; choose a narrower prior"
+                f"fit_emulator: {in_domain.sum()} of {len(raw)} training maps are within 1000 "
+                "times the fiducial luminosities, expected at least 10; choose a narrower prior"
             )
             raise ValueError(msg)
         inside = raw[in_domain]

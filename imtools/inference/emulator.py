@@ -19,7 +19,7 @@ CHUNK = 10_000  # models evaluated at once, which bounds memory
 MIDDLE = 2.0  # spreads of the training maps about their mean, where it is judged: at the ends of a
 # wide prior a bin goes from no voxels to all of them, and no polynomial follows
 LEAST_MAPS = 20  # held out there, or all maps that are not far from training tell
-FORMAT = 4  # raised when the fit changes, so that older files are made again
+FORMAT = 5  # raised when the fit changes, so that older files are made again
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,11 +75,13 @@ class Emulator:
         features = slice(None, self.n_features)
         return np.array([self._at(u, weights, features) for weights in self.members])
 
-    def share_outside(self, u):
-        """Return the share of models whose light is beyond that of all training maps."""
+    def share_outside(self, u, slack=0.1):
+        """Return the share of models whose light is beyond that of all training maps.
+
+        `slack`, in units of their spread, is allowed: edges are those of a sample.
+        """
         where = self.coordinates
         v = where.unlimited(self.space, u)
-        slack = 0.1  # of the spread: edges are those of a sample
         return float(((v < where.low - slack) | (v > where.high + slack)).any(axis=1).mean())
 
     def _at(self, u, weights, outputs):

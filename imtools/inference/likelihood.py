@@ -1,5 +1,6 @@
 """How likely a map's power spectrum and voxel intensities are, and the posterior they give."""
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,9 @@ from imtools.inference.field import FieldScatter
 SIGNIFICANT = 2.0  # standard errors, from which maps held out widen the covariance
 N_BOOTSTRAP = 200  # of the catalogues held out
 LEAST_CATALOGUES = 4  # held out, to tell
+N_PRIOR = 2000  # draws of the prior that tell how much of it the emulator knows
+FAR = 1.0  # spreads beyond the training maps, where an emulator says what it says at their edge
+MAX_SHARE_FAR = 0.01  # of the prior, before one is told
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,8 +130,22 @@ def fit_likelihood(
     The error of the emulator, from its members, adds to the covariance. Where residuals of the
     validation maps are wider still, by more than two standard errors, the rest adds to the
     diagonal: there the polynomial, or the way the covariance moves with the mean, is wrong.
+
+    Warns
+    -----
+    UserWarning
+        If more than a hundredth of the prior is far from all training maps.
     """
     emulator = fit_emulator(experiment, data_train, data_validation, folder)
+    rng = np.random.default_rng([experiment.data.seed, 12])
+    far = emulator.share_outside(emulator.space.draw(N_PRIOR, rng=rng), slack=FAR)
+    if far > MAX_SHARE_FAR:
+        msg = (
+            f"fit_likelihood: {far:.1%} of the prior is far from all {emulator.facts['n_maps']} "
+            "maps that the emulator was fitted to, and intervals there will be wrong; more "
+            "training maps, or a narrower prior, would mend that"
+        )
+        warnings.warn(msg, UserWarning, stacklevel=2)
     covariance = fit_covariance(experiment, folder, **simulations)
     scaled = covariance.scaled + emulator.error
     excess = validation_excess(

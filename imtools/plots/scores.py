@@ -125,8 +125,9 @@ def show_prediction(predictions, truth, sample, *, floor=FLOOR):
     values = log_counts(truth.isel(sample=sample), floor).values
     dots = hv.Scatter((x, values), kdim, LOG_DN, label="truth")
     panels.append(styled(dots, color=TRUTH, bokeh={"size": 4}, matplotlib={"s": 10}))
+    free = "bottom_left" if values[0] > values[-1] else "top_left"  # most functions fall
     few = predictions.sizes["method"] <= 4  # more would hide the curves
-    legend = "bottom_left" if few else "right"
+    legend = free if few else "right"
     return panel(hv.Overlay(panels), legend=legend, title=f"Test map {sample}")
 
 
