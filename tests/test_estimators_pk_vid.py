@@ -12,6 +12,7 @@ from imtools.inference import (
     Posterior,
     Space,
     emulator,
+    fit_emulator,
     fit_likelihood,
     normals,
     run_chain,
@@ -172,6 +173,12 @@ def test_a_prior_beyond_the_training_maps_is_told(experiment, sides, method):
         patch.setattr("imtools.inference.likelihood.fit_emulator", lambda *arguments: emulator)
         with pytest.warns(UserWarning, match=r"\d% of the prior is far from all 100 maps"):
             fit_likelihood(wide, *sides[:2], **FEW)
+
+
+def test_validation_maps_far_from_training_are_refused(experiment, sides):
+    far = sides[1].assign(parameters=sides[1]["parameters"] + 1.0)  # each by 1: far too steep
+    with pytest.raises(ValueError, match="none of 40 validation maps is near the training maps"):
+        fit_emulator(experiment, sides[0], far)
 
 
 def test_parts_alone_know_less(method, sides, experiment):

@@ -114,8 +114,8 @@ def fit_emulator(experiment, data_train, data_validation, folder=None):
     Raises
     ------
     ValueError
-        If the experiment spans no `Space`, too few maps are near the fiducial model, or a file
-        there is damaged.
+        If the experiment spans no `Space`, too few maps are near the fiducial model, no validation
+        map is near the training maps, or a file there is damaged.
 
     Notes
     -----
@@ -186,7 +186,14 @@ def _middle(coordinates, v):
     if middle.sum() >= LEAST_MAPS:
         return middle
     beyond = np.abs(np.clip(v, coordinates.low, coordinates.high) - v)
-    return (beyond < 1.0).all(axis=1)  # at least not far from all of them
+    near = (beyond < 1.0).all(axis=1)  # at least not far from all of them
+    if not near.any():
+        msg = (
+            f"fit_emulator: none of {len(v)} validation maps is near the training maps, expected "
+            "some to choose the polynomials; raise n_validation or n_train, or narrow the prior"
+        )
+        raise ValueError(msg)
+    return near
 
 
 def _errors(fit, v, held_out):
