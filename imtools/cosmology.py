@@ -6,6 +6,7 @@ Lengths are comoving Mpc, masses Msun (200 times the mean density), wavenumbers 
 
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from numbers import Real
 
 import numpy as np
 from colossus.cosmology import cosmology as colossus_cosmology
@@ -30,7 +31,9 @@ class Cosmology:
     n_s: float = 0.96
 
     def __post_init__(self):
-        for name, value in asdict(self).items():
+        values = asdict(self)
+        check_numbers(values, caller="Cosmology")
+        for name, value in values.items():
             if not 0 < value < 2:
                 msg = f"Cosmology: {name} is {value}, expected between 0 and 2"
                 raise ValueError(msg)
@@ -91,9 +94,14 @@ class Cosmology:
         -------
         numpy.ndarray
             Comoving number density per unit ln M [Mpc^-3], shape of `m_halo`.
+
+        Raises
+        ------
+        ValueError
+            If a mass is not above 0, or the redshift is negative.
         """
         _colossus(self)
-        m_halo = np.asarray(m_halo, dtype=float)
+        m_halo = _checked_masses(m_halo, z, "mass_function")
         dn = colossus_mass_function.massFunction(
             m_halo.ravel() * self.h, z,
             q_in="M", q_out="dndlnM", mdef=MASS_DEFINITION, model="tinker08",
@@ -108,11 +116,19 @@ class Cosmology:
         .. [1] Tinker et al. 2010, ApJ 724, 878, arXiv:1001.3162
         """
         _colossus(self)
-        m_halo = np.asarray(m_halo, dtype=float)
+        m_halo = _checked_masses(m_halo, z, "halo_bias")
         bias = colossus_bias.haloBias(
             m_halo.ravel() * self.h, z, mdef=MASS_DEFINITION, model="tinker10"
         )
         return np.reshape(bias, m_halo.shape)
+
+
+def check_numbers(values, *, caller):
+    """Raise unless each of the `values`, by name, is a number."""
+    for name, value in values.items():
+        if not isinstance(value, Real):
+            msg = f"{caller}: {name} is {value!r}, expected a number"
+            raise TypeError(msg)
 
 
 def _checked_redshift(z, caller):
@@ -121,6 +137,21 @@ def _checked_redshift(z, caller):
         msg = f"Cosmology.{caller}: z spans {z.min()} to {z.max()}, expected 0 to {Z_MAX:g}"
         raise ValueError(msg)
     return z
+
+
+def _checked_masses(m_halo, z, caller):
+    """Return masses as floats, if there are haloes of them at `z`; colossus asks for neither."""
+    m_halo = np.asarray(m_halo, dtype=float)
+    if not np.all(np.asarray(z) >= 0):  # NaN too
+        msg = f"Cosmology.{caller}: z is {z}, expected at least 0"
+        raise ValueError(msg)
+    if m_halo.size and not (m_halo.min() > 0 and m_halo.max() < np.inf):
+        msg = (
+            f"Cosmology.{caller}: m_halo spans {m_halo.min():g} to {m_halo.max():g} Msun, expected "
+            "finite and above 0; drop those haloes"
+        )
+        raise ValueError(msg)
+    return m_halo
 
 
 def _colossus(cosmology):

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.constants import DEG, NU_CO10
-from imtools.cosmology import Cosmology
+from imtools.cosmology import Cosmology, check_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Survey:
     cosmology: Cosmology = field(default_factory=Cosmology)
 
     def __post_init__(self):
+        names = ("field_size", "nu_min", "nu_max", "nu_rest")
+        check_numbers({name: getattr(self, name) for name in names}, caller="Survey")
         if not 0 < self.field_size <= 60:
             msg = f"Survey: field_size is {self.field_size} deg, expected 0 to 60; check the unit"
             raise ValueError(msg)

@@ -147,6 +147,27 @@ def test_impossible_cosmology_raises(changes, match):
         Cosmology(**changes)
 
 
+def test_a_parameter_that_is_no_number_raises():
+    with pytest.raises(TypeError, match=r"Cosmology: h is '0\.7', expected a number"):
+        Cosmology(h="0.7")
+
+
+@pytest.mark.parametrize("name", ["mass_function", "halo_bias"])
+@pytest.mark.parametrize(
+    ("m_halo", "z", "match"),
+    [
+        (1e12, -0.5, "z is -0.5, expected at least 0"),
+        (1e12, np.nan, "z is nan, expected at least 0"),
+        ([1e12, -1e12], 1.0, r"m_halo spans -1e\+12 to 1e\+12 Msun, expected finite and above 0"),
+        (0.0, 1.0, "m_halo spans 0 to 0 Msun"),
+        ([1e12, np.nan], 1.0, "m_halo spans nan to nan Msun"),
+    ],
+)
+def test_haloes_that_cannot_be_have_no_abundance(name, m_halo, z, match):
+    with pytest.raises(ValueError, match=f"Cosmology.{name}: {match}"):
+        getattr(COSMOLOGY, name)(m_halo, z)
+
+
 @pytest.mark.parametrize("z", [-0.1, 12.5, np.nan, [1.0, np.nan]])
 @pytest.mark.parametrize("name", ["comoving_distance", "growth_factor", "growth_rate"])
 def test_redshift_outside_the_table_raises(name, z):

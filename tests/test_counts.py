@@ -142,6 +142,18 @@ def test_a_prediction_of_n_that_rises_gives_negative_dn_that_is_reported(dn):
     assert counts.differentiate(counts.cumulate(dn)).attrs["n_negative"] == 0
 
 
+@pytest.mark.parametrize("h", [None, 0.0, np.nan])
+def test_dn_dl_that_says_no_h_is_refused(dn, h):
+    dn_dl = counts.convert(dn, "dn_dl", volume=10.0).assign_attrs(h=h)
+    if h is None:
+        del dn_dl.attrs["h"]
+    with pytest.raises(ValueError, match=f"from_dn_dl: h is {h}, expected > 0; pass h"):
+        counts.convert(dn_dl, "phi")
+    npt.assert_allclose(
+        counts.from_dn_dl(dn_dl, h=0.7), counts.to_phi(dn, 10.0), rtol=ARITHMETIC
+    )  # that of COMAP's mocks
+
+
 def test_conventions_are_not_mixed_up(dn):
     with pytest.raises(ValueError, match=r"to_l_phi: convention is 'dn', expected 'phi'"):
         counts.to_l_phi(dn)

@@ -86,6 +86,12 @@ def test_sfr_is_held_above_the_table_and_refused_below_it_or_out_of_its_redshift
         star_formation_rate(1e12, 3.0, sfr="b14")
 
 
+@pytest.mark.parametrize("sfr", [None, 13])
+def test_an_sfr_that_is_no_name_and_no_path_is_refused(sfr):
+    with pytest.raises(ValueError, match=f"sfr is {sfr}, expected b13, um, or the path"):
+        luminosity.star_formation.sfr_table(sfr)
+
+
 def write_table(path, masked=True):
     """Write b13 at z = 1.5 to 6 in the published form, z fastest, heavy haloes masked."""
     lines = ["# 1+z log10(M) log10(SFR) log10(M*)", "#"]
@@ -156,6 +162,20 @@ def test_mean_temperature_bias_and_shot_noise_at_z_2_8(name, m_min, temperature,
     npt.assert_allclose(seen["mean_temperature"], temperature, rtol=0.1)  # the quoted precision
     npt.assert_allclose(seen["bias"], bias, rtol=0.1)
     npt.assert_allclose(seen["shot_noise"], shot, rtol=0.1)
+
+
+@pytest.mark.parametrize("m_min", [0.0, -1e10, 1e17, np.nan])
+def test_moments_of_no_haloes_are_refused(m_min):
+    with pytest.raises(ValueError, match=r"signal_moments: m_min is .* expected above 0 and b"):
+        signal_moments(Breysse2014(), 2.8, m_min=m_min)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lists_of_haloes_are_taken_as_arrays(name):
+    model, masses = LUMINOSITY_MODELS[name](), [1e11, 1e12]
+    seen = model.mean_luminosity(masses, [2.8, 2.8])
+    npt.assert_array_equal(seen, model.mean_luminosity(np.array(masses), np.array([2.8, 2.8])))
+    npt.assert_array_equal(model.mean_luminosity(masses, 2.8), seen)
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,11 @@ def test_field_scatter_falls_with_the_size_of_the_field():
 
 def test_field_scatter_where_nothing_shines_is_finite():
     assert np.isfinite(field_scatter(Breysse2014(), SURVEY, edges=[1.0, 10.0, 1e6])).all()
+
+
+@pytest.mark.parametrize("m_min", [0.0, 1e16, np.nan])
+@pytest.mark.parametrize("count", [expected_counts, field_scatter])
+def test_no_haloes_are_refused(count, m_min):
+    match = f"{count.__name__}: m_min is .* expected above 0 and below 3.16e\\+15"
+    with pytest.raises(ValueError, match=match):
+        count(Li2016(), SURVEY, m_min=m_min)

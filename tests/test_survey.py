@@ -206,3 +206,9 @@ def test_check_cube_refuses_what_breaks_the_conventions(sky):
 
 def test_check_cube_takes_a_stack(sky):
     check_cube(xr.concat([sky, sky], "sample"), caller="caller")
+
+
+@pytest.mark.parametrize("name", ["field_size", "nu_min", "nu_max", "nu_rest"])
+def test_a_survey_of_words_is_refused(name):
+    with pytest.raises(TypeError, match=f"Survey: {name} is '1', expected a number"):
+        Survey(**{name: "1"})

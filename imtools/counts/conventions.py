@@ -83,9 +83,12 @@ def to_dn_dl(phi, *, h=0.7):
 
 
 def from_dn_dl(dn_dl, *, h=None):
-    """Return phi [Mpc-3 dex-1] from dn/dL; `h` is by default the one kept in attrs."""
+    """Return phi [Mpc-3 dex-1] from dn/dL; `h` is by default that which `to_dn_dl` kept."""
     check_convention(dn_dl, "dn_dl", caller="from_dn_dl")
-    h = dn_dl.attrs["h"] if h is None else h
+    h = dn_dl.attrs.get("h") if h is None else h
+    if h is None or not 0 < h < np.inf:
+        msg = f"from_dn_dl: h is {h}, expected > 0; pass h, or set attrs['h'], of the cosmology"
+        raise ValueError(msg)
     return labelled(dn_dl.copy(data=dn_dl.data / _per_lsun(dn_dl, h)), "phi")
 
 
@@ -114,7 +117,7 @@ def convert(lf, to, volume=None):
     Raises
     ------
     ValueError
-        If a convention is unknown, or the volume is needed and missing.
+        If a convention is unknown, or volume or h is needed and missing.
 
     Examples
     --------

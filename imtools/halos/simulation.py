@@ -13,6 +13,7 @@ from imtools.halos.catalogue import make_catalogue
 K_SMOOTH_LIGHT, K_SMOOTH_HEAVY = 0.5, 0.35
 M_HEAVY = 5e11  # Msun
 WIDEST = 15.0  # deg; the box is a slab across the line of sight
+MARGIN = 40.0  # Mpc at each end of the band, from where velocities may bring haloes in
 CELLS_AT_ONCE = 20_000_000  # of the box, so that a wide field stays within memory
 
 
@@ -40,7 +41,8 @@ def simulate(survey, *, seed, m_min=2.5e10, cell_size=2.0):
     Raises
     ------
     ValueError
-        If `m_min`, `cell_size` or the size of the field is out of range.
+        If `m_min`, `cell_size` or the size of the field is out of range, or the band begins within
+        40 Mpc of us.
 
     Notes
     -----
@@ -70,6 +72,13 @@ def simulate(survey, *, seed, m_min=2.5e10, cell_size=2.0):
     if survey.field_size > WIDEST:
         msg = f"simulate: field_size is {survey.field_size} deg, expected at most {WIDEST:g}"
         raise ValueError(msg)
+    nearest = float(survey.cosmology.comoving_distance(survey.z_min))
+    if nearest < MARGIN:
+        msg = (
+            f"simulate: the band begins at z = {survey.z_min:.4f}, {nearest:.3g} Mpc away, "
+            f"expected at least {MARGIN:g} Mpc; lower Survey.nu_max"
+        )
+        raise ValueError(msg)
     rng = np.random.default_rng(seed)
     geometry = geometry_of(survey, cell_size=cell_size)
     modes = draw_modes(geometry, survey.cosmology, rng=rng)
@@ -93,9 +102,8 @@ def _draw_haloes(modes, geometry, survey, m_min, rng):
     psi = displacement(modes, geometry)
     coarse = geometry.coarser()
     psi_grid = (coarse.cell_size, coarse.z_near, coarse.side)
-    # the band and 40 Mpc more at each end, from where velocities may bring haloes in
     chi_near, chi_far = cosmology.comoving_distance([survey.z_min, survey.z_max])
-    z_near, z_far = cosmology.redshift(np.array([chi_near - 40.0, chi_far + 40.0]))
+    z_near, z_far = cosmology.redshift(np.array([chi_near - MARGIN, chi_far + MARGIN]))
     cone = _light_cone(cosmology, z_near, z_far)
     cut = (np.tan(survey.field_size / 2 * DEG), survey.field_size / 2, survey.z_min, survey.z_max)
     parts = []
@@ -125,7 +133,7 @@ def _draw_population(density, tables, psi, psi_grid, cone, cut, rng):
         delta = density.delta[first : first + rows]
         near = geometry.z_near + first * geometry.cell_size
         grid = (geometry.cell_size, near, geometry.side)
-        counts = np.zeros(delta.shape, dtype=np.uint16)
+        counts = np.zeros(delta.shape, dtype=np.uint32)
         total = _count(delta, counts, grid, cone, cut, table, rng)
         places = np.empty((5, total), dtype=np.float64)  # z, z_cosmo, chi, ra, dec
         others = np.empty((4, total), dtype=np.float32)  # m_halo, vx, vy, vz

@@ -63,6 +63,7 @@ class Padmanabhan2018(LuminosityModel):
 
     def mean_luminosity(self, m_halo, z):
         """Return the luminosity [Lsun] averaged over scatter, of `m_halo` [Msun] at `z`."""
+        m_halo, z = np.asarray(m_halo, dtype=float), np.asarray(z, dtype=float)
         x = z / (1 + z)
         ratio = m_halo / (self.m_10 * 10 ** (self.m_11 * x))
         b, y = self.b_10 + self.b_11 * x, self.y_10 + self.y_11 * x

@@ -1,10 +1,11 @@
 """What every luminosity model is: a frozen set of parameters, a prior, and L_CO(M, z)."""
 
 from dataclasses import dataclass, field, fields, replace
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
+
+from imtools.cosmology import check_numbers
 
 LN10 = np.log(10)
 MAX_REDRAWS = 10000
@@ -92,10 +93,7 @@ class LuminosityModel:
     def parameters(self):
         """Return the parameters by name, as floats."""
         values = {name: getattr(self, name) for name in self.parameter_names()}
-        for name, value in values.items():
-            if not isinstance(value, Real):
-                msg = f"{type(self).__name__}: {name} is {value!r}, expected a number"
-                raise TypeError(msg)
+        check_numbers(values, caller=type(self).__name__)
         return {name: float(value) for name, value in values.items()}
 
     @classmethod

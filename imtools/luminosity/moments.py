@@ -6,6 +6,8 @@ from scipy.integrate import simpson
 from imtools.constants import NU_CO10, TEMPERATURE_PER_DENSITY
 from imtools.cosmology import Cosmology
 
+LARGEST_MASS = 10**15.5  # Msun, where integrals over haloes end
+
 
 def signal_moments(model, z, *, m_min=2.5e10, nu_rest=NU_CO10, cosmology=None):
     r"""Return mean temperature, bias and shot noise of a model by integrating over haloes.
@@ -29,6 +31,11 @@ def signal_moments(model, z, *, m_min=2.5e10, nu_rest=NU_CO10, cosmology=None):
         ``mean_temperature`` [uK], ``bias`` [1] weighted by luminosity, and ``shot_noise``
         [uK2 Mpc3].
 
+    Raises
+    ------
+    ValueError
+        If `m_min` is not above 0 and below the largest mass, or `z` is negative.
+
     Notes
     -----
     .. math:: \langle T \rangle = X \int \frac{dn}{dM} L\,dM, \quad
@@ -46,8 +53,9 @@ def signal_moments(model, z, *, m_min=2.5e10, nu_rest=NU_CO10, cosmology=None):
     >>> round(moments["mean_temperature"], 2)  # uK
     0.76
     """
+    check_least_mass(m_min, caller="signal_moments")
     cosmology = cosmology or Cosmology()
-    ln_m = np.linspace(np.log(m_min), np.log(10**15.5), 2001)
+    ln_m = np.linspace(np.log(m_min), np.log(LARGEST_MASS), 2001)
     m_halo = np.exp(ln_m)
     n = cosmology.mass_function(m_halo, z)
     mean, square = model.mean_luminosity(m_halo, z), model.mean_square_luminosity(m_halo, z)
@@ -60,3 +68,13 @@ def signal_moments(model, z, *, m_min=2.5e10, nu_rest=NU_CO10, cosmology=None):
         "bias": float(biased / emitted),
         "shot_noise": float(per_density**2 * simpson(n * square, ln_m)),
     }
+
+
+def check_least_mass(m_min, *, caller):
+    """Raise unless haloes from `m_min` [Msun] up to `LARGEST_MASS` are some."""
+    if not 0 < m_min < LARGEST_MASS:
+        msg = (
+            f"{caller}: m_min is {m_min:g} Msun, expected above 0 and below {LARGEST_MASS:.3g}; "
+            "check the unit"
+        )
+        raise ValueError(msg)

@@ -11,7 +11,7 @@ from imtools.cosmology import Cosmology
 from imtools.luminosity.matching import ln_number_above, matched_luminosity
 from imtools.luminosity.models import LN10, LuminosityModel, register
 
-Z_PIVOT = 2.8  # where the function is set
+Z_PIVOT = 2.8  # where luminosities are those of the function, whatever the evolution
 N_HALOS = 0.039  # Mpc^-3, haloes above 2.5e10 Msun there
 LN_L = np.linspace(0.0, 11 * LN10, 3001)  # of 1 to 1e11 Lsun
 
@@ -21,10 +21,10 @@ LN_L = np.linspace(0.0, 11 * LN10, 3001)  # of 1 to 1e11 Lsun
 class Flexible(LuminosityModel):
     r"""Schechter function of any slope and sharpness, with a faint cut, evolution and scatter.
 
-    Haloes get it by abundance matching at z = 2.8, the heaviest the brightest; luminosities then
-    change with redshift as a power of 1 + z, and scatter. Where the function holds fewer sources
-    than there are haloes, the lightest are dark; where it holds more, it ends at the lightest halo,
-    as a power law in mass does.
+    Haloes get it by abundance matching, each at its own redshift, the heaviest the brightest;
+    luminosities then change with redshift as a power of (1 + z) / 3.8, and scatter. Where the
+    function holds fewer sources than there are haloes, the lightest are dark; where it holds more,
+    it ends at the lightest halo, as a power law in mass does.
 
     Notes
     -----

@@ -5,6 +5,7 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -128,10 +129,10 @@ def sfr_table(sfr):
     """Return the `SfrTable` of "b13", "um" or a path, made once."""
     if sfr in SFR_SOURCES:
         return _behroozi13() if sfr == "b13" else _universe_machine()
-    path = Path(sfr)
-    if not path.is_file():
+    path = Path(sfr) if isinstance(sfr, str | PathLike) else None
+    if path is None or not path.is_file():
         known = ", ".join(SFR_SOURCES)
-        msg = f"sfr_table: sfr is {str(sfr)!r}, expected {known}, or the path of a table"
+        msg = f"sfr_table: sfr is {sfr!r}, expected {known}, or the path of a table"
         raise ValueError(msg)
     return _user_table(path, path.stat().st_mtime_ns)
 

@@ -7,10 +7,10 @@ from scipy.special import ndtr
 
 from imtools.counts import DEFAULT_EDGES, luminosity_function
 from imtools.halos.validation import linear_count_scatter
+from imtools.luminosity.moments import LARGEST_MASS, check_least_mass
 
 N_SLICES = 6  # of the band; counts then agree with those of many slices to 0.3 %
 N_MASSES = 600  # between the least mass and LARGEST_MASS
-LARGEST_MASS = 10**15.5  # Msun
 LEAST_SCATTER = 0.03  # dex; a model without scatter gets it, and so its counts are smooth
 
 
@@ -36,6 +36,11 @@ def expected_counts(model, survey, *, edges=DEFAULT_EDGES, m_min=2.5e10, n_slice
         Convention "dn"; its sum over ``z`` is what a field holds on average. A model with less
         than 0.03 dex of scatter gets that much.
 
+    Raises
+    ------
+    ValueError
+        If `m_min` is not above 0 and below the largest mass.
+
     Examples
     --------
     >>> from imtools.luminosity import LUMINOSITY_MODELS
@@ -44,6 +49,7 @@ def expected_counts(model, survey, *, edges=DEFAULT_EDGES, m_min=2.5e10, n_slice
     >>> dn.sum("z").values.round(-2)
     array([31500.,  1300.])
     """
+    check_least_mass(m_min, caller="expected_counts")
     z, counts, _ = _slices(survey, m_min, n_slices)
     dn = np.array([_shares(model, z_, m_min, edges) @ n for z_, n in zip(z, counts, strict=True)])
     z_attrs = {"units": "1", "long_name": "redshift, centre of the slice"}
@@ -71,6 +77,7 @@ def field_scatter(model, survey, *, edges=DEFAULT_EDGES, m_min=2.5e10, n_slices=
     numpy.ndarray, shape (n_bins,)
         Standard deviation of ln dN.
     """
+    check_least_mass(m_min, caller="field_scatter")
     z, counts, bias = _slices(survey, m_min, n_slices)
     dn = biased = 0.0
     for i, redshift in enumerate(z):
