@@ -102,6 +102,21 @@ def test_hits_of_another_field_are_refused():
         noise_map(empty_sky(), hit_map(SURVEY.replace(n_pix=20)), **NOISE)
     with pytest.raises(ValueError, match="hits are"):
         noise_map(empty_sky(), hit_map(SURVEY).rename(dec="y"), **NOISE)
+    with pytest.raises(TypeError, match="noise_map: hits are ndarray, expected a DataArray"):
+        noise_map(empty_sky(), hit_map(SURVEY).values, **NOISE)
+
+
+def test_noise_by_hits_refuses_what_cannot_draw():
+    with pytest.raises(TypeError, match="add_noise: rng is None, expected a Generator"):
+        add_noise(empty_sky(), hit_map(SURVEY), **NOISE, rng=None)
+
+
+@pytest.mark.parametrize(("survey", "outermost"), [(Survey.notes(), 87), (Survey.comap(), 52)])
+def test_11_uk_are_what_the_docstring_says_in_the_middle_and_outermost(survey, outermost):
+    hits = hit_map(survey, kind="edge")
+    sigma = 11 * np.sqrt(hits.mean() / hits)
+    assert sigma.min().round(1) == 10.0
+    assert sigma.max().round() == outermost
 
 
 @pytest.mark.parametrize(

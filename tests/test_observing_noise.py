@@ -158,3 +158,11 @@ def test_pooled_noise_refuses_what_it_does_not_know():
         pooled_noise(1.0, n_voxels=4, how="median")
     with pytest.raises(ValueError, match="n_voxels is 0"):
         pooled_noise(1.0, n_voxels=0, how="mean")
+    with pytest.raises(ValueError, match="sigma_noise is -1 uK, expected finite and at least 0"):
+        pooled_noise(-1, n_voxels=4, how="mean")
+
+
+@pytest.mark.parametrize("rng", [None, 5])
+def test_noise_refuses_what_cannot_draw(sky, rng):
+    with pytest.raises(TypeError, match=f"add_white_noise: rng is {rng}, expected a Generator"):
+        add_white_noise(sky, rng=rng, **NOTES_CONVENTION)

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from imtools.observing.noise import voxel_noise
+from imtools.observing.noise import check_rng, voxel_noise
 from imtools.survey import Survey, check_cube
 
 KINDS = ("uniform", "edge")
@@ -21,8 +21,8 @@ def hit_map(survey, *, kind="uniform", edge_share=0.05, edge_noise=9.0):
     edge_share : float
         How far in the edge reaches, as a share of the side of the field.
     edge_noise : float
-        Noise at the very edge over that in the middle: 9 makes the 100 uK of Pfeffer et al. from
-        11 uK. It falls evenly over the edge to 1.
+        Noise at the very edge over that in the middle; it falls evenly over the edge to 1. 9 is
+        the 100 uK that Pfeffer et al. have there, over 11 uK.
 
     Returns
     -------
@@ -37,7 +37,10 @@ def hit_map(survey, *, kind="uniform", edge_share=0.05, edge_noise=9.0):
 
     Notes
     -----
-    Noise goes as :math:`1/\sqrt{\mathrm{hits}}`. Hits are taken at the middle of a pixel.
+    Noise goes as :math:`1/\sqrt{\mathrm{hits}}`. Hits are taken at the middle of a pixel, so its
+    outermost pixels have less noise than the very edge. Where they are at their mean the noise is
+    ``sigma_noise``: 11 uK with the defaults is 10.0 uK in the middle of the field, and in the
+    outermost pixels 87 uK for 256^2 pixels, 52 uK for 21^2.
 
     References
     ----------
@@ -96,8 +99,13 @@ def noise_map(cube, hits, *, sigma_noise, convention):
     ------
     ValueError
         If a voxel has no hits, `hits` does not fit `cube`, or a setting is out of range.
+    TypeError
+        If `hits` is no DataArray.
     """
     check_cube(cube, caller="noise_map")
+    if not isinstance(hits, xr.DataArray):
+        msg = f"noise_map: hits are {type(hits).__name__}, expected a DataArray; see hit_map"
+        raise TypeError(msg)
     expected = {name: cube.sizes[name] for name in hits.dims if name in cube.sizes}
     if hits.dims not in (("dec", "ra"), ("freq", "dec", "ra")) or dict(hits.sizes) != expected:
         msg = f"noise_map: hits are {dict(hits.sizes)}, expected (dec, ra) of {dict(cube.sizes)}"
@@ -142,8 +150,11 @@ def add_noise(cube, hits, *, sigma_noise, convention, rng):
     ------
     ValueError
         If `cube` breaks the map conventions, or as `noise_map` says.
+    TypeError
+        If `rng` is no Generator.
     """
     check_cube(cube, caller="add_noise")
+    check_rng(rng, caller="add_noise")
     sigma = noise_map(cube, hits, sigma_noise=sigma_noise, convention=convention)
     dtype = np.float32 if cube.dtype == np.float32 else np.float64
     noise = rng.standard_normal(cube.shape, dtype=dtype)

@@ -73,6 +73,9 @@ def pooled_noise(sigma_noise, *, n_voxels, how):
     if how not in ("mean", "sum"):
         msg = f"pooled_noise: how is {how!r}, expected 'mean' or 'sum'"
         raise ValueError(msg)
+    if not 0 <= sigma_noise < np.inf:
+        msg = f"pooled_noise: sigma_noise is {sigma_noise} uK, expected finite and at least 0"
+        raise ValueError(msg)
     if n_voxels < 1:
         msg = f"pooled_noise: n_voxels is {n_voxels}, expected at least 1"
         raise ValueError(msg)
@@ -143,8 +146,11 @@ def add_white_noise(cube, *, sigma_noise, convention, rng):
     ------
     ValueError
         If `cube` breaks the map conventions, `sigma_noise` is negative or `convention` unknown.
+    TypeError
+        If `rng` is no Generator.
     """
     check_cube(cube, caller="add_white_noise")
+    check_rng(rng, caller="add_white_noise")
     sigma = voxel_noise(cube, sigma_noise=sigma_noise, convention=convention)
     dtype = np.float32 if cube.dtype == np.float32 else np.float64
     noise = rng.standard_normal(cube.shape, dtype=dtype)
@@ -153,3 +159,10 @@ def add_white_noise(cube, *, sigma_noise, convention, rng):
     noisy = cube.copy(data=noise)
     noisy.attrs["sigma_noise"] = float(np.hypot(sigma, cube.attrs.get("sigma_noise", 0.0)))
     return noisy
+
+
+def check_rng(rng, *, caller):
+    """Raise unless `rng` can draw noise."""
+    if not isinstance(rng, np.random.Generator):
+        msg = f"{caller}: rng is {rng!r}, expected a Generator; pass np.random.default_rng(seed)"
+        raise TypeError(msg)
