@@ -208,6 +208,13 @@ def test_only_missing_and_damaged_catalogues_are_made_again(tmp_path, folder):
     assert_same_files(path, folder)
 
 
+def test_a_file_is_no_folder_for_a_data_set(tmp_path):
+    (tmp_path / "set").write_text("mine")
+    with pytest.raises(NotADirectoryError, match=r"build: .*set is a file, expected a folder"):
+        build(SMALL, tmp_path / "set", progress=False)
+    assert (tmp_path / "set").read_text() == "mine"
+
+
 def test_the_folder_of_another_experiment_is_left_alone(tmp_path, folder):  # B22
     path = copy_of(folder, tmp_path / "set", without=(1,))
     with pytest.raises(ValueError, match=r"another experiment \(m_min 1.* not 2.*choose another"):

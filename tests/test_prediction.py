@@ -267,7 +267,12 @@ def test_masked_voxels_are_filled_and_too_many_refused(noisy, observed, tmp_path
     assert "masked share of the map is 0.125" in json.loads(told.attrs["warnings"])[0]
 
 
-@pytest.mark.parametrize("allow", [["units"], "noise"])
+def test_a_dataset_without_a_map_is_refused(noisy, observed):
+    with pytest.raises(ValueError, match="Dataset holds temperature, expected brightness_temp"):
+        predict_map(noisy, observed.to_dataset(name="temperature"))
+
+
+@pytest.mark.parametrize("allow", [["units"], "noise", None])
 def test_only_named_checks_can_be_allowed(noisy, observed, allow):
     with pytest.raises(ValueError, match="expected a list of noise, filter, beam, mask; units"):
         predict_map(noisy, observed, allow=allow)

@@ -69,6 +69,8 @@ def build(experiment, folder=None, *, client=None, progress=True):
     ------
     ValueError
         If the folder holds the data set of another experiment.
+    NotADirectoryError
+        If it is a file.
     BlockingIOError
         If another process is building there; for ``$IMTOOLS_WAIT`` seconds it is waited for, which
         `runs` sets, since runs of a sweep may share a data set.
@@ -81,6 +83,9 @@ def build(experiment, folder=None, *, client=None, progress=True):
     warning. If a worker dies, its catalogue is given to another.
     """
     folder = set_folder(experiment) if folder is None else Path(folder)
+    if folder.exists() and not folder.is_dir():
+        msg = f"build: {folder} is a file, expected a folder; choose another"
+        raise NotADirectoryError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, wait=float(os.environ.get("IMTOOLS_WAIT", 0))):
         _claim_folder(experiment, folder)

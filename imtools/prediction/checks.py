@@ -1,6 +1,7 @@
 """What a map says of its noise, filters, beam and mask, against what a network was trained on."""
 
 import json
+from collections.abc import Collection
 
 from imtools.observing import applied_filters
 
@@ -19,7 +20,8 @@ UNSTATED_NOISE = "the map states no noise, expected {expected:.4g} uK per voxel"
 
 def check_allowances(allow):
     """Raise unless `allow` is a list of names of checks that may be overridden."""
-    if isinstance(allow, str) or set(allow) - set(ALLOWANCES):
+    is_list = isinstance(allow, Collection) and not isinstance(allow, str)
+    if not is_list or set(allow) - set(ALLOWANCES):
         msg = f"predict_map: allow is {allow!r}, expected a list of {', '.join(ALLOWANCES)}"
         raise ValueError(msg + "; units and voxels must always fit")
 

@@ -35,6 +35,12 @@ def opened(source, *, sigma_noise, reading):
         source = source.to_dataset(name="brightness_temperature")
     elif not isinstance(source, xr.Dataset):
         source = open_map(source, **reading)
+    if "brightness_temperature" not in source:
+        msg = (
+            f"predict_map: the Dataset holds {', '.join(map(str, source)) or 'nothing'}, expected "
+            "brightness_temperature; rename the map"
+        )
+        raise ValueError(msg)
     cube = source["brightness_temperature"]
     check_cube(cube, caller="predict_map")
     if cube.ndim != 3:
