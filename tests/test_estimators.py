@@ -1,4 +1,5 @@
 import inspect
+from functools import partial
 
 import numpy as np
 import numpy.testing as npt
@@ -10,9 +11,12 @@ from imtools.estimators import (
     ESTIMATORS,
     QUANTILES,
     fit_histogram_regression,
+    fit_network,
+    fit_summary_regression,
     load_network,
     predict_all,
 )
+from imtools.evaluation.memorisation import fit_memoriser
 
 # Keras 3.15 asks numpy for a copy in the way of numpy 1 when it saves weights
 
@@ -109,7 +113,8 @@ def test_histogram_regression_does_not_see_where_a_voxel_is(methods, test, exper
 
 def test_histogram_regression_chooses_a_penalty_by_validation(train, validation, experiment):
     # validation maps without any signal to learn: the strongest penalty does best
-    shuffled = validation.assign(map=validation["map"].copy(data=train["map"].values[:16]))
+    others = toy_data(range(40, 44))["map"].values
+    shuffled = validation.assign(map=validation["map"].copy(data=others))
     weak = fit_histogram_regression(experiment, train, validation).ridge.alpha
     strong = fit_histogram_regression(experiment, train, shuffled).ridge.alpha
     assert weak < strong
@@ -168,3 +173,37 @@ def test_noise_makes_a_regression_worse(train, validation, test, experiment):
     rng = np.random.default_rng(0)
     error = blurred.median(test["map"], noisy, rng) - log_counts_array(test, noisy)
     assert np.sqrt(np.mean(error**2)) > 1.5 * rms(clear, test, experiment)
+
+
+FITS = {
+    "fit_histogram_regression": fit_histogram_regression,
+    "fit_summary_regression": partial(fit_summary_regression, summary="pk"),
+    "fit_memoriser": fit_memoriser,
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_fit_refuses_a_validation_that_shares_a_catalogue(name, train, experiment):
+    with pytest.raises(ValueError, match="check_splits: catalogue 15 is in validation"):
+        FITS[name](experiment, train, toy_data([15, 20]))
+
+
+@pytest.mark.parametrize(("name", "fit"), [*FITS.items(), ("fit_network", fit_network)])
+def test_a_fit_refuses_a_validation_without_maps(name, fit, train, experiment, tmp_path):
+    with pytest.raises(ValueError, match=f"{name}: 0 validation maps, expected at least 1"):
+        fit(experiment, train, train.isel(sample=[]), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["prior_mean", "histogram_regression"])
+def test_a_fit_refuses_a_training_without_maps(name, validation, experiment):
+    with pytest.raises(ValueError, match=f"fit_{name}: 0 training maps, expected at least 1"):
+        ESTIMATORS[name](experiment, validation.isel(sample=[]), validation)
+
+
+def test_no_maps_and_no_draws_are_refused(method, test, experiment):
+    rng = np.random.default_rng(0)
+    for ask in (method.predict, method.median, method.draws):
+        with pytest.raises(ValueError, match=r"predict: 0 maps, expected at least 1"):
+            ask(test["map"][:0], experiment, rng)
+    with pytest.raises(ValueError, match=r"\.draws: 0 draws, expected at least 1"):
+        method.draws(test["map"], experiment, rng, n_draws=0)

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.datasets import network_inputs, parts_of
-from imtools.training import check_maps, describe_maps
+from imtools.training import check_maps, check_splits, describe_maps
 
 QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)  # 95 % and 68 % intervals, and the median
 N_DRAWS = 200  # of the posterior of a map: a 95 % interval ends at the fifth from each side
@@ -64,7 +64,7 @@ class Estimator(ABC):
         Raises
         ------
         ValueError
-            If the maps differ from those in training, or are scaled differently.
+            If there are no maps, or they differ from those in training or are scaled differently.
         """
         values = self.read_maps(self.quantiles, maps, experiment, rng)
         along = ("quantile", list(QUANTILES), {"units": "1", "long_name": "quantile"})
@@ -91,8 +91,9 @@ class Estimator(ABC):
         Raises
         ------
         ValueError
-            As in `predict`, or if the method knows nothing of its errors.
+            As in `predict`, or if the method knows nothing of its errors, or there are no draws.
         """
+        check_some(n_draws, "draws", caller=f"{type(self).__name__}.draws")
         answer = self.read_maps(self.answer, maps, experiment, rng)
         size = (len(answer), n_draws, self.log_l_edges.size - 1)
         values = np.empty(size, dtype=np.float32)
@@ -137,6 +138,7 @@ class Estimator(ABC):
         """Return what `function` makes of maps that are those of the fit, a part at a time."""
         caller = f"{type(self).__name__}.predict"
         check_maps(maps, self.maps, caller=caller)
+        check_some(maps.sizes["sample"], "maps", caller=caller)
         if experiment.preprocessing.transform != self.transform:
             msg = (
                 f"{caller}: transform is {experiment.preprocessing.transform!r}, expected "
@@ -173,6 +175,20 @@ def predict_all(methods, maps, experiment, *, seed):
     label = {"long_name": "estimator"}
     names = xr.Variable("method", [m.name for m in methods], label)
     return xr.concat(each, dim=names, combine_attrs="override")
+
+
+def check_some(n, what, *, caller):
+    """Raise unless there is at least one of what is counted."""
+    if n < 1:
+        msg = f"{caller}: {n} {what}, expected at least 1"
+        raise ValueError(msg)
+
+
+def check_sides(data_train, data_validation, *, caller):
+    """Raise unless there are maps to fit on, and to choose by others of other catalogues."""
+    for side, data in (("training", data_train), ("validation", data_validation)):
+        check_some(data.sizes["sample"], f"{side} maps", caller=caller)
+    check_splits(train=data_train, validation=data_validation)
 
 
 def common(name, experiment, data):

@@ -6,7 +6,14 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from imtools.datasets import log_counts_array, parts_of, scaled_maps
-from imtools.estimators.base import Estimator, common, errors_of, register
+from imtools.estimators.base import (
+    Estimator,
+    check_sides,
+    check_some,
+    common,
+    errors_of,
+    register,
+)
 
 N_HISTOGRAM_BINS = 160
 ALPHAS = tuple(10.0 ** np.arange(-3, 5))  # strengths of the ridge penalty that are tried
@@ -50,6 +57,7 @@ def fit_prior_mean(experiment, data_train, data_validation=None, run_dir=None):
 
     Parameters are those of `fit_histogram_regression`; only `data_train` is used.
     """
+    check_some(data_train.sizes["sample"], "training maps", caller="fit_prior_mean")
     log_dn = log_counts_array(data_train, experiment)
     mean = log_dn.mean(axis=0)
     known = common("prior_mean", experiment, data_train)
@@ -75,7 +83,13 @@ def fit_histogram_regression(experiment, data_train, data_validation, run_dir=No
     -------
     HistogramRegression
         With 160 bins over the range of the training maps.
+
+    Raises
+    ------
+    ValueError
+        If a side has no maps, or the two share a catalogue.
     """
+    check_sides(data_train, data_validation, caller="fit_histogram_regression")
     streams = np.random.SeedSequence([experiment.data.seed, 1]).spawn(2)
     rngs = [np.random.default_rng(stream) for stream in (streams[0], *streams)]  # twice the same
     parts = (scaled_maps(part, experiment, rngs[0]) for part in parts_of(data_train["map"]))

@@ -6,7 +6,7 @@ import numpy as np
 
 from imtools.counts import count_cells
 from imtools.datasets import log_counts_array, network_inputs
-from imtools.estimators.base import QUANTILES, Estimator, errors_of, register
+from imtools.estimators.base import QUANTILES, Estimator, check_some, errors_of, register
 from imtools.statistics import normal_ranks, scores_within, values_at
 from imtools.training import Target, experiment_of, load_model, train
 from imtools.training.loop import predict
@@ -74,6 +74,7 @@ class Network(Estimator):
 @register("network")
 def fit_network(experiment, data_train, data_validation, run_dir):
     """Train the network of `experiment` in `run_dir` and return it as an estimator."""
+    check_some(data_validation.sizes["sample"], "validation maps", caller="fit_network")
     train(experiment, data_train, data_validation, run_dir)
     return load_network(run_dir, experiment, data_validation)
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from imtools.datasets import log_counts_array, observe, parts_of, typical_spread
-from imtools.estimators.base import Estimator, common, errors_of
+from imtools.estimators.base import Estimator, check_sides, common, errors_of
 from imtools.estimators.baselines import best_ridge
 from imtools.statistics import SUMMARIES, summarise
 
@@ -78,12 +78,13 @@ def fit_summary_regression(experiment, data_train, data_validation, run_dir=None
     Raises
     ------
     ValueError
-        If there is no such summary.
+        If there is no such summary, a side has no maps, or the two share a catalogue.
     """
     if summary not in SUMMARIES:
         known = ", ".join(SUMMARIES)
         msg = f"fit_summary_regression: summary is {summary!r}, expected one of {known}"
         raise ValueError(msg)
+    check_sides(data_train, data_validation, caller="fit_summary_regression")
     rngs = np.random.default_rng([experiment.data.seed, 3]).spawn(N_NOISE_DRAWS + 1)
     some = data_train["map"][:N_SCALE]
     temp_scale = typical_spread(some, experiment, rngs[0].spawn(1)[0])

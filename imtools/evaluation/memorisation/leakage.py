@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.datasets import log_counts_array, network_inputs
-from imtools.estimators.base import Estimator, common, errors_of
+from imtools.estimators.base import Estimator, check_sides, common, errors_of
 from imtools.evaluation.memorisation.answers import (
     answers,
     as_observed,
@@ -44,6 +44,7 @@ class Memoriser(Estimator):
 
 def fit_memoriser(experiment, data_train, data_validation, run_dir=None):
     """Learn the training maps by heart; parameters as in `estimators.fit_histogram_regression`."""
+    check_sides(data_train, data_validation, caller="fit_memoriser")
     rng = np.random.default_rng([experiment.data.seed, 11])
     inputs = network_inputs(data_train["map"], experiment, rng)
     edges = np.linspace(inputs.min(), inputs.max(), N_LEVELS + 1)
