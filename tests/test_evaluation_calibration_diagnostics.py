@@ -140,7 +140,7 @@ def test_crps_of_a_gaussian_is_its_closed_form(toy):
     rng = np.random.default_rng(3)
     for n_draws in (4, 400):  # no bias for any number of draws
         values = log_truth[:, None] + 0.1 + 0.2 * rng.standard_normal((N_MAPS, n_draws, N_BINS))
-        draws = xr.DataArray(values, dims=("sample", "draw", "log_l"))
+        draws = xr.DataArray(values, dims=("sample", "draw", "log_l"), coords=truth["log_l"].coords)
         seen = crps(draws, truth, catalogue, rng=rng, n_bootstrap=20)["crps"].mean()
         z, pi = 0.5, np.pi
         shape = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(pi)
@@ -162,7 +162,7 @@ def few():
     likely = rng.gamma(shape + seen[:, None], 1 / (1 / scale + 1), (n, 100, 4))
     draws = np.log10(np.maximum(rng.poisson(likely), 0.5)).astype(np.float32)
     truth = luminosity_function(counts, np.logspace(5, 6, 5))
-    values = xr.DataArray(draws, dims=("sample", "draw", "log_l"))
+    values = xr.DataArray(draws, dims=("sample", "draw", "log_l"), coords=truth["log_l"].coords)
     return values, truth, np.repeat(np.arange(150), 20)
 
 
@@ -270,6 +270,9 @@ def test_other_maps_or_bins_are_refused(toy, diagnostic):
         diagnostic(draws[1:], truth, catalogue, rng=rng)
     with pytest.raises(ValueError, match="expected \\(sample, draw, log_l\\)"):
         diagnostic(draws.transpose("draw", ...), truth, catalogue, rng=rng)
+    other = draws.assign_coords(log_l=draws["log_l"] + 0.5)
+    with pytest.raises(ValueError, match=r"log_l of predictions and truth differ, 6 .* same bins"):
+        diagnostic(other, truth, catalogue, rng=rng)
     with pytest.raises(ValueError, match="with 1 values not finite"):
         diagnostic(draws.where(draws < float(draws.max())), truth, catalogue, rng=rng)
 

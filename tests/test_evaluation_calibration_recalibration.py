@@ -184,7 +184,8 @@ def test_few_sources_are_recalibrated_too():
         def draws(self, maps, experiment, rng, n_draws=100):
             rate = (maps.values[:, None] + 1) / 1.5 + np.zeros((1, n_draws, 1))
             values = np.log10(np.maximum(rng.poisson(rate), 0.5)).astype(np.float32)
-            return xr.DataArray(values, dims=("sample", "draw", "log_l"))
+            dims, coords = ("sample", "draw", "log_l"), maps["log_l"].coords
+            return xr.DataArray(values, dims=dims, coords=coords)
 
     base, unseen = Sure("right"), data(200)
     assert not meets_target(coverage(base, unseen)).sel(probability=0.68).any()

@@ -42,6 +42,13 @@ def test_each_family_has_its_own_error():
     assert scores["rms"].attrs["units"] == "dex"
 
 
+def test_bins_that_differ_are_refused():
+    predictions, truth = make(np.zeros((1, 5, 4)))
+    moved = predictions.assign_coords(log_l=predictions["log_l"] + 0.5)
+    with pytest.raises(ValueError, match="score_by_family: log_l of predictions and truth differ"):
+        score_by_family(moved, truth, FAMILY)
+
+
 def test_the_pooled_error_is_over_all_maps_and_bins():
     error = np.random.default_rng(0).normal(size=(1, 5, 4))
     scores = score_by_family(*make(error), FAMILY)

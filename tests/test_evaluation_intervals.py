@@ -83,6 +83,15 @@ def test_table_quotes_widths_and_ratios():
     assert max(map(len, lines)) < 90
 
 
+def test_one_catalogue_gives_no_error_and_the_table_says_none():
+    predictions = make_predictions({"mcmc_pk_vid": 0.1, "network": 0.07}, n_catalogues=1)
+    result = compare_widths(predictions, against="mcmc_pk_vid", rng=np.random.default_rng(1))
+    assert np.isnan(result["ratio_error"]).all()
+    assert np.isnan(result["mean_ratio_error"]).all()
+    np.testing.assert_allclose(result["mean_ratio"], [1.0, 0.7], rtol=1e-6)
+    assert format_widths(result).endswith(" | 0.700")
+
+
 def test_intervals_that_are_right_on_average_are_seen_to_be_wrong_on_faint_maps():
     rng, n_maps = np.random.default_rng(2), 400
     sigma = np.where(np.arange(n_maps) < 200, 0.2, 0.05)[:, None]  # faint maps tell little

@@ -478,6 +478,14 @@ def test_the_verdict_tells_a_reader_from_a_crammer(outcomes):
     assert summary["prior_mean"]["spread"]["verdict"] in text
 
 
+def test_tests_that_could_not_tell_are_no_praise():
+    told = {"state": "told", "verdict": "Too few maps.", "numbers": {}}
+    assert verdict_of_tests({"spread": told}).startswith("No test could tell whether it reads")
+    assert "- not asked" in format_tests({"reader": {"spread": told}})
+    for nothing in ({}, {"reader": {}}):
+        assert format_tests(nothing) == "no test of memorising was made"
+
+
 def test_a_number_that_is_none_is_kept_as_none(outcomes):
     summary = summarise_tests({"prior_mean": outcomes["prior_mean"]})
     assert summary["prior_mean"]["spread"]["numbers"]["typical_correlation"] is None

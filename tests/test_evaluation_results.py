@@ -80,6 +80,15 @@ def test_kept_rows_replace_those_of_their_own_setting(tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(path), table, check_dtype=False)
 
 
+def test_rows_of_a_noise_of_many_digits_are_found_again(tmp_path):
+    path, rows = tmp_path / "kept.csv", make_rows().assign(sigma_noise=11 / np.sqrt(2))
+    keep_rows(make_rows(), path)
+    keep_rows(rows, path)
+    assert len(keep_rows(rows, path)) == 24
+    assert set(pd.read_csv(path)["sigma_noise"]) == {11.0, 11 / np.sqrt(2)}
+    assert ",11,40," in path.read_text()  # as short as it can be
+
+
 def test_a_table_of_something_else_is_not_overwritten(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("a,b\n1,2\n")
@@ -112,6 +121,14 @@ def test_wide_table_has_a_column_a_luminosity_and_methods_in_words():
 def test_the_aim_needs_narrow_intervals_that_hold_in_every_bin(ratio, coverage, words):
     given = make_widths(ratio), make_calibration(coverage)
     assert words in who_is_narrower(*given, against="mcmc_pk_vid", candidates=["network"])
+
+
+def test_an_error_that_is_not_known_is_not_told():
+    widths = make_widths(0.7)
+    widths["mean_ratio_error"][:] = np.nan
+    told = {"against": "mcmc_pk_vid", "candidates": ["network"]}
+    words = who_is_narrower(widths, make_calibration(0.0), **told)
+    assert "intervals 30 % narrower on average" in words
 
 
 def test_costs_count_the_catalogues_of_the_covariance():

@@ -5,6 +5,7 @@ import xarray as xr
 from toy_maps import SURVEY, toy_experiment
 
 from imtools.counts import DEFAULT_EDGES, log_counts, luminosity_function
+from imtools.datasets import observe
 from imtools.evaluation import format_by_signal, score_by_signal, signal_to_noise
 from imtools.statistics import power_spectrum
 
@@ -85,3 +86,16 @@ def test_signal_to_noise_is_that_of_white_signal_in_white_noise():
     quieter = signal_to_noise(maps, experiment.replace(sigma_noise=4.0))
     npt.assert_allclose(quieter, seen / 4, rtol=1e-9)
     assert np.isinf(signal_to_noise(maps, experiment.replace(sigma_noise=0.0))).all()
+
+
+def test_noise_that_differs_between_pixels_counts_as_it_is_measured():
+    experiment = toy_experiment(sigma_noise=2.0, hits="edge")
+    empty = xr.concat([SURVEY.cube(np.zeros(SURVEY.shape))] * 100, "sample")
+    noise = power_spectrum(observe(empty, experiment, np.random.default_rng(2)))
+    n_modes = noise["n_modes"] * empty.sizes["sample"]
+    measured = float((noise.mean("sample") * n_modes).sum() / n_modes.sum())
+    maps = xr.concat([SURVEY.cube(np.random.default_rng(3).normal(size=SURVEY.shape))], "sample")
+    pk = power_spectrum(maps)
+    expected = np.sqrt((pk**2 * pk["n_modes"]).sum("k")) / measured
+    # 1e5 voxels, of which the few at the edge carry most of the noise
+    npt.assert_allclose(signal_to_noise(maps, experiment), expected, rtol=0.03)

@@ -4,8 +4,15 @@ import pytest
 import xarray as xr
 from toy_maps import toy_data, toy_experiment
 
+from imtools import datasets, networks
 from imtools.counts import DEFAULT_EDGES, log_counts, luminosity_function
-from imtools.evaluation.trials import format_trials, judge_answers, largest_spike, run_trials
+from imtools.evaluation.trials import (
+    _costs,
+    format_trials,
+    judge_answers,
+    largest_spike,
+    run_trials,
+)
 
 FLOOR = 0.5
 
@@ -77,6 +84,21 @@ def test_a_spike_is_measured_from_the_least_loss_before_it():
     )
     spike = largest_spike(xr.Dataset({"validation_loss": loss}))
     npt.assert_allclose(spike, [3.0, 1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("losses", [[-1.0, -3.0, -2.0], [2.0, -1.0, 0.5], [1.0, 0.0, 2.0]])
+def test_a_loss_that_falls_below_zero_has_no_largest_spike(losses):
+    loss = xr.DataArray([losses, [1.0, 0.5, 2.0]], dims=("trial", "epoch"))
+    spike = largest_spike(xr.Dataset({"validation_loss": loss}))
+    npt.assert_allclose(spike, [np.nan, 4.0], rtol=1e-12)
+
+
+def test_costs_of_a_network_are_those_of_what_it_reads():
+    experiment = toy_experiment(architecture="dense", reads="vid_pk", temp_scale=1.0)
+    settings = experiment.network.model_dump(exclude={"architecture"})
+    shape = datasets.input_shape(experiment)
+    model = networks.build("dense", shape, experiment.counts.n_bins, **settings)
+    assert _costs(experiment)["n_params"] == model.count_params()
 
 
 @pytest.mark.slow

@@ -81,6 +81,14 @@ def test_coverage_is_what_a_gaussian_of_that_width_has(stated, expected):
     assert [c.label for c in elements(panel, hv.Curve)] == ["one", "", "", ""]
 
 
+def test_coverage_in_bins_that_differ_is_refused():
+    dataset = answers(n=5)
+    counts = dataset["counts"]
+    for other in (counts.assign_coords(log_l=counts["log_l"] + 0.5), counts[:, :-1]):
+        with pytest.raises(ValueError, match=r"interval_coverage: log_l of .* the same bins"):
+            interval_coverage(dataset["log_dn"], other)
+
+
 def test_a_truth_at_the_end_of_an_interval_is_within():
     dataset = answers(n=5)
     low = dataset["log_dn"].sel({"method": "network", "quantile": 0.16}, drop=True)

@@ -204,6 +204,18 @@ def check_convention(lf, convention, *, caller):
         raise ValueError(msg)
 
 
+def check_same_bins(predicted, truth, *, caller):
+    """Raise unless the bins of predictions are those of the truth, both DataArrays over log_l."""
+    theirs, ours = predicted["log_l"].values, truth["log_l"].values
+    if theirs.shape != ours.shape or not np.allclose(theirs, ours):
+        bins = (f"{x.size} from {x[0]:.4g} to {x[-1]:.4g}" for x in (theirs, ours))
+        msg = (
+            f"{caller}: log_l of predictions and truth differ, {' and '.join(bins)}, expected the "
+            "same bins"
+        )
+        raise ValueError(msg)
+
+
 def _checked_edges(edges, caller):
     edges = np.asarray(edges, dtype=float)
     increasing = edges.ndim == 1 and edges.size > 1 and bool(np.all(np.diff(edges) > 0))

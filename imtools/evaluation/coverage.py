@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.counts import FLOOR, log_counts
+from imtools.counts.sources import check_same_bins
 
 INTERVALS = {0.68: (0.16, 0.84), 0.95: (0.025, 0.975)}  # by the share that shall lie inside
 
@@ -25,7 +26,13 @@ def interval_coverage(log_dn, counts, *, floor=FLOOR):
     xarray.DataArray, dims ("share", ..., "log_l"), units 1
         A truth on the end of an interval counts as within: where most bins are empty, and foreseen
         to be, the coverage is above what is stated.
+
+    Raises
+    ------
+    ValueError
+        If the bins differ.
     """
+    check_same_bins(log_dn, counts, caller="interval_coverage")
     truth = log_counts(counts, floor).values
     rows = []
     for low, high in INTERVALS.values():

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.counts import FLOOR, log_counts
+from imtools.counts.sources import check_same_bins
 
 LABELS = {
     "rms": "root mean square error of log10 dN",
@@ -45,7 +46,7 @@ def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, f
     Raises
     ------
     ValueError
-        If the number of maps differs.
+        If the number of maps or the bins differ.
     """
     predicted = predictions.sel(quantile=0.5).transpose("method", "sample", "log_l").values
     dn, family = truth.values, np.asarray(family)
@@ -55,6 +56,7 @@ def score_by_family(predictions, truth, family, *, at_least=0, at_most=np.inf, f
             f"for {dn.shape}, family for {len(family)} maps; expected the same maps"
         )
         raise ValueError(msg)
+    check_same_bins(predictions, truth, caller="score_by_family")
     taken = (dn >= at_least) & (dn <= at_most)
     error = np.where(taken, predicted - log_counts(truth, floor).values, np.nan)
     names = list(dict.fromkeys(family.tolist()))

@@ -52,7 +52,7 @@ def compare_widths(predictions, *, against, rng, n_bootstrap=200):
     xarray.Dataset
         ``width`` (method, log_l) [dex], the mean half width over maps; ``ratio`` (method, log_l) to
         that of `against`, NaN in bins where it has none; ``mean_ratio`` (method) over those bins;
-        and ``ratio_error``, ``mean_ratio_error``, one sigma.
+        and ``ratio_error``, ``mean_ratio_error``, one sigma, NaN where there is a single catalogue.
 
     Raises
     ------
@@ -82,6 +82,8 @@ def compare_widths(predictions, *, against, rng, n_bootstrap=200):
     )
     again = [ratios(weight)[1:] for weight in drawn]
     errors = [np.std([one[i] for one in again], axis=0) for i in range(2)]
+    if catalogues.size == 1:  # says nothing of how catalogues differ
+        errors = [np.full_like(error, np.nan) for error in errors]
     return _labelled(half, ratios(np.ones(catalogues.size)), errors, against)
 
 
@@ -99,7 +101,7 @@ def format_widths(comparison, *, quoted=QUOTED_LOG_L):
     -------
     str
         Two tables, as both in one are wider than a page of a notebook; the second ends with the
-        mean ratio over all bins and its error.
+        mean ratio over all bins and its error, if that is known.
     """
     edges = comparison.attrs["log_l_edges"]
     pairs = [list(quoted_bins(edges, x)) for x in quoted]
@@ -109,7 +111,7 @@ def format_widths(comparison, *, quoted=QUOTED_LOG_L):
     means = zip(comparison["mean_ratio"].values, comparison["mean_ratio_error"].values, strict=True)
     ends = {
         "width": ("", [""] * len(labels)),
-        "ratio": (" |  all bins", [f" | {mean:.3f} +- {error:.3f}" for mean, error in means]),
+        "ratio": (" |  all bins", [f" | {mean:.3f}{_plus(error)}" for mean, error in means]),
     }
     against = label_of(comparison.attrs["against"])
     titles = ("half width of the 68 % interval [dex]", f"its ratio to that of {against}")
@@ -192,6 +194,11 @@ def format_by_light(compared):
         lines.append(row)
     against = label_of(compared.attrs["against"])
     return "\n".join([*lines, "", f"means over bins; width over that of {against}; rms in dex"])
+
+
+def _plus(error):
+    """Return an error as it stands behind a number, or nothing where it is not known."""
+    return f" +- {error:.3f}" if np.isfinite(error) else ""
 
 
 def _labelled(half, values, errors, against):

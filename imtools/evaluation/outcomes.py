@@ -105,6 +105,8 @@ def format_tests(summary, labels=None):
     """
     heads = [(labels or {}).get(method, method) for method in summary]
     names = [name for name in TITLES if any(name in outcomes for outcomes in summary.values())]
+    if not names:
+        return "no test of memorising was made"
     width = max(len(TITLES[name]) for name in names)
     lines = [f"{'memorised?':{width}} |" + "".join(f" {head}" for head in heads)]
     lines.append(f"{'-' * width}-+" + "-" * (len(lines[0]) - width - 2))
@@ -131,9 +133,12 @@ def verdict_of_tests(outcomes):
     Returns
     -------
     str
-        Markdown: the overall sentence, then the verdict of each test that was failed.
+        Markdown: the overall sentence, then the verdict of each test that was failed; or that none
+        could tell.
     """
     judged = {name: one for name, one in outcomes.items() if one["state"] != "told"}
+    if not judged:
+        return "No test could tell whether it reads the map: not asked, or too few maps to say."
     failed = {name: one for name, one in judged.items() if one["state"] == "failed"}
     blind = [name for name in READS if name in failed]
     opening = "It has memorised" if blind else "It reads the map"

@@ -33,7 +33,8 @@ def one_point_reference(data, experiment, *, rng, n_maps=16):
     -------
     xarray.Dataset
         As from `statistics.reference_error`. It ignores beam and clustering: a yardstick that a
-        method may beat.
+        method may beat. It also has one noise for all pixels, the one where hits are at their mean:
+        where they differ, as with ``hits="edge"``, it is no bound.
 
     Raises
     ------

@@ -97,7 +97,9 @@ def keep_rows(rows, path):
         rows = pd.concat([there[~same], rows], ignore_index=True)
     rows = rows.sort_values(list(SETTING), kind="stable", ignore_index=True)
     with atomic_path(path, overwrite=True) as temporary:
-        rows.to_csv(temporary, index=False, float_format="%.5g")
+        # the noise is part of the setting, by which rows are found again: all its digits stay
+        noise = [np.format_float_positional(x, trim="-") for x in rows["sigma_noise"]]
+        rows.assign(sigma_noise=noise).to_csv(temporary, index=False, float_format="%.5g")
     return rows
 
 
@@ -137,12 +139,13 @@ def who_is_narrower(widths, calibration, *, against, candidates):
     known = np.isfinite(ratio.values)
     wider = ratio.values[known] > 1
     error = float(widths["mean_ratio_error"].sel({"method": best}))
+    plus = f" +- {100 * error:.0f}" if np.isfinite(error) else ""  # not of a single catalogue
     good = meets_target(calibration).all("probability")
     held = {n: good.sel({"method": n}).values[known] for n in (against, best)}
     n_bins = int(known.sum())
-    less = f"{100 * (1 - mean[best]):.0f} +- {100 * error:.0f} % narrower on average"
+    less = f"{100 * (1 - mean[best]):.0f}{plus} % narrower on average"
     if mean[best] > 1:
-        less = f"{100 * (mean[best] - 1):.0f} +- {100 * error:.0f} % wider on average"
+        less = f"{100 * (mean[best] - 1):.0f}{plus} % wider on average"
     where = "in no bin wider" if not wider.any() else f"wider in {wider.sum()} of {n_bins} bins"
     holds = "; ".join(
         f"{label_of(n)}: {h.sum()} of {n_bins} bins within the target" for n, h in held.items()

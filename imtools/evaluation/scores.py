@@ -9,6 +9,7 @@ import xarray as xr
 from scipy.special import xlogy
 
 from imtools.counts import FLOOR, QUOTED_LOG_L, log_counts, log_l_edges, quoted_bins
+from imtools.counts.sources import check_same_bins
 
 SUBSETS = ("all", "ten_or_more")
 TEN = 10  # sources; below, the error of a logarithm is the scatter of empty bins
@@ -92,9 +93,7 @@ def _median(predictions, truth, catalogue):
             f"{truth.shape}, catalogue for {len(catalogue)} maps; expected the same maps"
         )
         raise ValueError(msg)
-    if not np.allclose(predictions["log_l"], truth["log_l"]):
-        msg = "score: log_l of predictions and truth differ, expected the same bins"
-        raise ValueError(msg)
+    check_same_bins(predictions, truth, caller="score")
     if not np.isfinite(median).all():
         n_bad = int((~np.isfinite(median)).sum())
         msg = f"score: {n_bad} predictions are NaN or infinite, expected none; see the method"

@@ -5,7 +5,7 @@ import xarray as xr
 
 from imtools.counts import FLOOR, QUOTED_LOG_L, log_counts, log_l_edges, quoted_bins
 from imtools.evaluation.tables import LABELS
-from imtools.observing import voxel_noise
+from imtools.observing import hit_map, noise_map
 from imtools.statistics import comoving_box, power_spectrum
 
 N_GROUPS = 4  # where there are maps enough
@@ -31,18 +31,19 @@ def signal_to_noise(maps, experiment):
     -----
     .. math::
         \left(\frac{S}{N}\right)^2 = \sum_k N_\mathrm{modes}
-        \left(\frac{P(k)}{\sigma^2 V_\mathrm{vox}}\right)^2
+        \left(\frac{P(k)}{\langle\sigma^2\rangle V_\mathrm{vox}}\right)^2
 
-    over the 20 bins of Ihle et al. 2019, the signal's own scatter left out: how clearly there is
-    anything but noise.
+    over the 20 bins of Ihle et al. 2019, the mean of the noise taken over the pixels and the
+    signal's own scatter left out: how clearly there is anything but noise.
     """
     observing = experiment.observing
-    sigma = voxel_noise(
-        maps, sigma_noise=observing.sigma_noise, convention=observing.noise_convention
-    )
+    sigma = noise_map(
+        maps, hit_map(maps, kind=observing.hits), sigma_noise=observing.sigma_noise,
+        convention=observing.noise_convention,
+    )  # fmt: skip
     pk = power_spectrum(maps)
     pk = pk.isel(k=np.flatnonzero(pk["n_modes"].values > 0))
-    noise = sigma**2 * comoving_box(maps).voxel_volume
+    noise = float((sigma**2).mean()) * comoving_box(maps).voxel_volume
     with np.errstate(divide="ignore"):
         ratio = np.sqrt((pk**2 * pk["n_modes"]).sum("k")) / noise
     return ratio.rename("signal_to_noise").assign_attrs(

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from imtools.counts import log_counts
+from imtools.datasets import input_shape
 from imtools.estimators.network import load_network
 from imtools.evaluation.scores import TEN
 from imtools.networks import predict_costs
@@ -130,13 +131,16 @@ def largest_spike(outcomes):
     Returns
     -------
     xarray.DataArray, dims ("trial",), units 1
-        1 for a loss that never rose.
+        1 for a loss that never rose; NaN for one that reaches 0 or below, such as a negative log
+        likelihood, of which a ratio says nothing.
     """
     loss = outcomes["validation_loss"].transpose("trial", "epoch")
     least = np.fmin.accumulate(loss.values, axis=1)
-    rise = loss[:, 1:].copy(data=loss.values[:, 1:] / least[:, :-1]).max("epoch")
+    positive = np.where(least > 0, least, np.nan)
+    rise = loss[:, 1:].copy(data=loss.values[:, 1:] / positive[:, :-1]).max("epoch")
+    rise = np.maximum(rise.fillna(1.0), 1.0).where(~(least[:, -1] <= 0))
     attrs = {"units": "1", "long_name": "largest validation loss over the least before it"}
-    return np.maximum(rise.fillna(1.0), 1.0).assign_attrs(attrs)
+    return rise.assign_attrs(attrs)
 
 
 def format_trials(outcomes):
@@ -191,10 +195,9 @@ def _history(folder):
 
 def _costs(experiment):
     """Return what the network of an experiment costs, as variables of a Dataset."""
-    n_freq, n_dec, n_ra = experiment.pooled_shape
     settings = experiment.network.model_dump(exclude={"architecture"})
     architecture, n_bins = experiment.network.architecture, experiment.counts.n_bins
-    costs = predict_costs(architecture, (n_dec, n_ra, n_freq), n_bins, **settings)
+    costs = predict_costs(architecture, input_shape(experiment), n_bins, **settings)
     return {"n_params": costs.n_params, "multiply_adds": costs.multiply_adds}
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from imtools.counts.sources import check_same_bins
+
 CHUNK = 2**22  # draws looked at together, so that many maps need little memory
 
 
@@ -23,6 +25,7 @@ def checked(draws, truth, catalogue, caller):
             f"catalogue for {len(catalogue)} maps; expected the same maps"
         )
         raise ValueError(msg)
+    check_same_bins(draws, truth, caller=caller)
     values, dn = draws.values, np.asarray(truth, dtype=float)
     if draws.sizes["draw"] < 2 or not (np.isfinite(values).all() and np.isfinite(dn).all()):
         msg = (
