@@ -212,6 +212,8 @@ def test_an_emulator_serves_another_prior_of_its_model(method, experiment):
 def test_what_is_unknown_is_refused(method, experiment, sides):
     with pytest.raises(ValueError, match="sampler is 'nuts', expected one of importance, emcee"):
         fit_pk_vid(experiment, *sides[:2], sampler="nuts")
+    with pytest.raises(ValueError, match="catalogue"):
+        fit_pk_vid(experiment, sides[0], sides[0], **FEW)
     wrong = sides[2]["map"][:, :32]
     with pytest.raises(ValueError, match=r"PowerSpectrum.predict: shape of the maps is"):
         method.predict(wrong, experiment, np.random.default_rng(1))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from imtools.estimators.base import QUANTILES, Estimator, common
+from imtools.estimators.base import QUANTILES, Estimator, check_sides, common
 from imtools.inference import (
     Likelihood,
     Posterior,
@@ -152,11 +152,13 @@ def fit_pk_vid(
     Raises
     ------
     ValueError
-        If parts or sampler are unknown, or the experiment spans no `inference.Space`.
+        If parts or sampler are unknown, the experiment spans no `inference.Space`, a side has no
+        maps, or both share a catalogue.
     """
     if sampler not in SAMPLERS:
         msg = f"fit_pk_vid: sampler is {sampler!r}, expected one of {', '.join(SAMPLERS)}"
         raise ValueError(msg)
+    check_sides(data_train, data_validation, caller="fit_pk_vid")
     likelihood = fit_likelihood(experiment, data_train, data_validation, parts=parts, **simulations)
     rng = np.random.default_rng([experiment.data.seed, 10])
     return PowerSpectrum(
