@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -17,7 +18,7 @@ from toy_maps import toy_data, toy_experiment
 from imtools import networks
 from imtools.datasets import Batches, network_inputs
 from imtools.run_folder import locked, read_json, read_rows, write_status
-from imtools.training import load_model, train
+from imtools.training import checkpoints, load_model, train
 from imtools.training.checkpoints import (
     FOLDER,
     network_state,
@@ -91,6 +92,34 @@ def train_until(data, folder, member, epoch, **settings):
         stop_at(patch, member, epoch)
         with pytest.raises(Stop):
             train(toy_experiment(**SETTINGS | settings), *data, folder)
+
+
+@pytest.fixture
+def interruptible():
+    """Have SIGINT raise KeyboardInterrupt, which a background job of a shell starts without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_until_the_checkpoint_is_whole(tmp_path, monkeypatch, interruptible):
+    def interrupt(*args):
+        signal.raise_signal(signal.SIGINT)
+        plain(*args)
+
+    state, plain = {"state": [np.ones(2)]}, checkpoints._point
+    checkpoints.write_checkpoint(tmp_path, {"epoch": 3}, arrays=state)
+    monkeypatch.setattr(checkpoints, "_point", interrupt)  # after the folder has its name
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.write_checkpoint(tmp_path, {"epoch": 4}, arrays=state)
+    assert read_checkpoint(tmp_path)["facts"] == {"epoch": 4}  # a broken one would be a warning
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_checkpoint_is_written_in_a_thread_too(tmp_path, interruptible):
+    with ThreadPoolExecutor(1) as pool:  # which may not set what a signal does
+        pool.submit(checkpoints.write_checkpoint, tmp_path, {"epoch": 3}, arrays={}).result()
+    assert read_checkpoint(tmp_path)["facts"] == {"epoch": 3}
 
 
 # --- killed, in processes of their own

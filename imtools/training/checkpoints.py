@@ -24,6 +24,7 @@ import numpy as np
 
 from imtools.run_folder import read_json, write_json
 from imtools.run_folder.files import flush
+from imtools.training.interrupts import interrupts_held
 from imtools.training.saved import checksum
 
 FOLDER, POINTER, FACTS, HISTORY = "checkpoints", "latest.json", "facts.json", "history.csv"
@@ -31,8 +32,9 @@ UNFINISHED = "unfinished-"  # how the name of a checkpoint begins until it is wh
 KEPT = 2
 
 
+@interrupts_held()
 def write_checkpoint(folder, facts, *, arrays, history="", n_kept=KEPT):
-    """Write the next checkpoint and drop all but the newest.
+    """Write the next checkpoint and drop all but the newest; Ctrl-C waits until that is done.
 
     Parameters
     ----------
