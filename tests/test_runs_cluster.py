@@ -1,6 +1,8 @@
 """A sweep on the workers of a dask client: as on one machine, whatever happens to a worker."""
 
 import json
+import os
+from types import SimpleNamespace
 
 import pytest
 from small_notebooks import write_notebook
@@ -87,6 +89,27 @@ def test_a_run_that_was_done_by_a_lost_worker_is_not_done_again(path, root, monk
     assert (run.state, run.reused, run.folder) == ("done", False, folder / name)
 
 
+def test_a_run_is_taken_over_when_what_the_lost_worker_ran_has_ended(path, root, monkeypatch):
+    (name, job), *_ = read_sweep(path).jobs.items()
+    folder = root / "runs" / "late" / name
+    folder.mkdir(parents=True)
+    process = {"host": os.uname().nodename, "pid": 2**22 + 1, "started": 0.0}
+    status = {"state": "running", "fingerprint": job.fingerprint, "process": process}
+    (folder / "status.json").write_text(json.dumps(status))
+
+    def sleep(seconds):  # meanwhile papermill writes once more
+        waited.append(seconds)
+        (folder / "notebook.ipynb").touch()
+
+    waited, left = [], []
+    monkeypatch.setattr(sweeps, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(sweeps, "stopping", lambda: None)
+    monkeypatch.setattr(sweeps, "run_job", lambda *_, **__: left.append(list(folder.iterdir())))
+    sweeps._run_on_worker(folder.parent, None, (name, job))
+    assert waited == [sweeps.ORPHAN]
+    assert left == [[]]
+
+
 def test_a_notebook_that_a_worker_does_not_see_is_an_error(path, tmp_path):
     (name, job), *_ = read_sweep(path).jobs.items()
     job.notebook.unlink()
@@ -122,8 +145,6 @@ def test_a_network_must_fit_the_smallest_worker(monkeypatch):
 
 
 def read_sweep_of_one():
-    from types import SimpleNamespace
-
     from imtools.experiment import Experiment
 
     return SimpleNamespace(experiment=Experiment.from_preset("tiny"), trains=True)

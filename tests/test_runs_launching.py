@@ -49,7 +49,7 @@ def test_a_run_is_stopped_by_an_interrupt_that_the_notebook_sees(data, tmp_path)
         with pytest.raises(FileExistsError, match="choose another name"):
             start_run(notebook, folder)
         stop_run(folder)
-        assert run.wait(60)
+        assert run.wait(120)
     finally:
         run.stop()
         run.close()

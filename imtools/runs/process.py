@@ -20,6 +20,7 @@ EXECUTE = Path(__file__).with_name("execute.py")
 POLL = 0.2  # s, how often it is asked whether a run shall stop
 WAIT = 86400  # s that a run waits for a data set which another process makes
 GRACE = 60  # s that a cell may take to come to the end of what it does, a batch for instance
+AGAIN = 5  # s between two interrupts; the second shall not meet a kernel that ends its cell
 LONGEST_SOCKET_PATH = 100  # characters; the systems allow 103 and more
 
 
@@ -38,7 +39,9 @@ def execute(job, folder, *, timeout=None, progress=False, stop=None):
     dict
         ``state``, ``reason`` and, where a cell raised, ``traceback``.
     """
-    with tempfile.TemporaryDirectory(prefix="imtools-run-") as scratch:
+    # what was killed may be writing there still
+    temporary = tempfile.TemporaryDirectory(prefix="imtools-run-", ignore_cleanup_errors=True)
+    with temporary as scratch:
         outcome = Path(scratch) / "outcome.json"
         task = {
             "notebook": str(job.notebook), "cwd": str(job.notebook.parent),
@@ -125,15 +128,16 @@ def _end(process):
 def _interrupt(process):
     """Have the running cell raise KeyboardInterrupt, and wait until its notebook is saved.
 
-    Python raises it between two batches of a training, so no checkpoint is cut short.
+    Python raises it between two batches of a training, which holds it back while it writes a
+    checkpoint, so none is cut short.
     """
     end = time.monotonic() + GRACE
     while time.monotonic() < end:
         with suppress(psutil.NoSuchProcess):
             for kernel in psutil.Process(process.pid).children():
-                kernel.send_signal(signal.SIGINT)  # again each second: one that starts is deaf
+                kernel.send_signal(signal.SIGINT)  # and again: one that starts is deaf
         try:
-            process.wait(1)
+            process.wait(min(AGAIN, GRACE))
             return
         except subprocess.TimeoutExpired:
             continue

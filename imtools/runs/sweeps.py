@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import replace
@@ -27,6 +28,8 @@ from imtools.runs.outcomes import collect_runs, to_table
 from imtools.runs.resume import can_go_on, go_on
 from imtools.runs.running import Run, run_job
 from imtools.runs.sweep_file import check_n_parallel, read_sweep
+
+ORPHAN = 5  # s that the notebook of a lost worker may take to end after it
 
 
 def run_sweep(path, *, folder=None, n_parallel=None, again=False, client=None, tell=None):
@@ -210,10 +213,12 @@ def _run_on_worker(folder, timeout, item):
     if not job.notebook.exists():
         msg = f"sweep: a worker does not see {job.notebook}; put it where all workers share it"
         raise FileNotFoundError(msg)
-    with locked(folder / name, wait=2 * SILENT):  # until what the lost one ran has ended
+    with locked(folder / name, wait=2 * SILENT):  # until the lost one is known to have ended
         ended = _ended(folder / name)
     if ended and ended.state == "done" and _is_current(job, folder / name):
         return replace(ended, reused=False)
+    if ended and ended.state in ("running", "lost"):
+        time.sleep(ORPHAN)  # what it ran may write until it notices
     return _run_one(folder, timeout, stopping(), item)
 
 
@@ -239,4 +244,4 @@ def _empty(folder):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             elif path.name != LOCK:
-                path.unlink()
+                path.unlink(missing_ok=True)
