@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from imtools.run_folder import (
     write_netcdf,
     write_status,
 )
+from imtools.run_folder.lock import is_silent
 
 
 @pytest.fixture
@@ -308,17 +310,41 @@ def test_the_lock_is_given_back_when_the_block_fails(tmp_path):
 
 
 def test_a_lock_can_be_waited_for(tmp_path):
-    code = "import sys, time\nfrom imtools.run_folder import locked\n"
-    code += "with locked(sys.argv[1]):\n    print('mine', flush=True)\n    time.sleep(1.5)"
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+    code = "import sys\nfrom imtools.run_folder import locked\n"
+    code += "with locked(sys.argv[1]):\n    print('mine', flush=True)\n    sys.stdin.read()"
+    command, pipe = [sys.executable, "-c", code, str(tmp_path)], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as holder:
         assert holder.stdout.readline() == "mine\n"
         begun = time.monotonic()
         with pytest.raises(BlockingIOError), locked(tmp_path, wait=0.3):
             pass
-        assert 0.3 < time.monotonic() - begun < 1.2
-        with locked(tmp_path, wait=30):
-            assert holder.wait(5) == 0  # it ends once it has given it back
+        assert time.monotonic() - begun > 0.3
+        threading.Timer(0.5, holder.stdin.close).start()
+        with locked(tmp_path, wait=60):
+            assert holder.stdin.closed  # not before
+            assert holder.wait(60) == 0  # it ends once it has given it back
+
+
+def test_a_lock_file_that_another_took_for_unfinished_is_made_again(tmp_path, monkeypatch):
+    def link(own, lock):
+        if not removed:
+            removed.append(own)
+            own.unlink()  # as a new holder does, who then gave the lock back
+        plain(own, lock)
+
+    removed, plain = [], os.link
+    monkeypatch.setattr("imtools.run_folder.lock.os.link", link)
+    with locked(tmp_path):
+        assert len(removed) == 1
+        assert [p.name for p in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_lock_is_not_silent_where_its_holder_removed_the_clock(tmp_path, monkeypatch):
+    lock = tmp_path / ".lock"
+    assert is_silent(lock)  # given back
+    lock.touch()
+    monkeypatch.setattr(Path, "touch", lambda self: None)
+    assert not is_silent(lock)
 
 
 def test_a_lock_of_another_host_or_a_process_with_a_used_id(tmp_path):

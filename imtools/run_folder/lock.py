@@ -112,8 +112,8 @@ def is_silent(lock):
     probe.touch()
     try:
         return probe.stat().st_mtime - lock.stat().st_mtime > SILENT
-    except FileNotFoundError:
-        return True
+    except FileNotFoundError:  # the lock was given back, or its new holder removed the probe
+        return not lock.exists()
     finally:
         probe.unlink(missing_ok=True)
 
@@ -133,6 +133,8 @@ def _claim(lock, text):
     try:
         os.link(own, lock)
     except FileExistsError:
+        return False
+    except FileNotFoundError:  # who has the lock took our file for one that a killed writer left
         return False
     finally:
         own.unlink(missing_ok=True)
