@@ -28,11 +28,14 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+N_STARTS = 2  # of a server: another process may take its port before it does
+SAME = 1.5  # s that a figure must not change for its picture to be taken
 LONG = 90_000  # ms, for a server or a page that starts on a busy machine
 SETTINGS = {  # no question in the way, and all cells in the page, also those out of sight
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false"},
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
+APP_READY = "() => Boolean(window.jupyterapp?.shell.currentWidget?.sessionContext)"
 KERNEL_READY = """async () => {
     const panel = window.jupyterapp.shell.currentWidget;
     await panel.context.ready;
@@ -87,7 +90,9 @@ def open_page(*, width=1500, height=1150):
     from playwright.sync_api import sync_playwright
 
     path = need_chromium()
-    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+    # a process of the browser may write there until it has noticed the end
+    temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with temporary as profile, sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=path, args=list(FLAGS), headless=True,
             viewport={"width": width, "height": height},
@@ -155,27 +160,28 @@ def serve(command, folder, *, ready="api/status", token=None, environment=None):
         More variables.
     """
     token = token or secrets.token_hex(8)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     own = folder.parent / f"{folder.name}-server"
     own.mkdir(exist_ok=True)
     kept = {n: str(own / n.lower()) for n in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     kept |= {"IMTOOLS_DATA": str(own / "data"), "JUPYTERLAB_SETTINGS_DIR": str(own / "settings")}
     kept |= {"JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces")}
-    values = {"port": port, "token": token, "folder": folder}
-    arguments = [sys.executable, *(word.format(**values) for word in command)]
     with (own / "log.txt").open("w") as log:
-        process = subprocess.Popen(
-            arguments, cwd=folder, env=os.environ | kept | (environment or {}), stdout=log,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        server = Server(address=f"http://127.0.0.1:{port}", token=token, folder=folder)
-        try:
-            _wait_for(server.url(ready), process, own / "log.txt")
-            yield server
-        finally:
-            _end(process)
+        settings = {
+            "cwd": folder, "env": os.environ | kept | (environment or {}), "stdout": log,
+            "stderr": subprocess.STDOUT, "start_new_session": True,
+        }  # fmt: skip
+        for _ in range(N_STARTS):
+            port = _free_port()
+            words = [word.format(port=port, token=token, folder=folder) for word in command]
+            process = subprocess.Popen([sys.executable, *words], **settings)
+            server = Server(address=f"http://127.0.0.1:{port}", token=token, folder=folder)
+            try:
+                if _answers(server.url(ready), process):
+                    yield server
+                    return
+            finally:
+                _end(process)
+    pytest.fail(f"the server did not start:\n{(own / 'log.txt').read_text()[-2000:]}")
 
 
 @contextmanager
@@ -183,6 +189,7 @@ def jupyter_lab(folder, **settings):
     """Yield JupyterLab on `folder`; see `serve`."""
     command = [
         "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port={port}",
+        "--ServerApp.port_retries=0",
         "--ServerApp.root_dir={folder}", "--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True", "--KernelManager.shutdown_wait_time=1",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -201,22 +208,28 @@ def voila(folder, notebook, **settings):
     command = [
         "-m", "voila", str(notebook), "--no-browser", "--port={port}",
         "--ServerApp.ip=127.0.0.1", "--Voila.ip=127.0.0.1", "--token={token}",
+        "--Voila.port_retries=0",
     ]  # fmt: skip
     with serve(command, folder, ready="", **settings) as server:
         yield server
 
 
-def _wait_for(url, process, log):
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _answers(url, process):
+    """Wait until a server answers, and return whether it does."""
     end = time.monotonic() + LONG / 1000
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            break
+    while time.monotonic() < end and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=30):
-                return
+                return True
         except OSError:
             time.sleep(0.2)
-    pytest.fail(f"the server did not start:\n{log.read_text()[-2000:]}")
+    return False
 
 
 def _end(process):
@@ -247,6 +260,7 @@ def open_notebook(page, server, name):
     """Open a notebook in JupyterLab, in a workspace of its own, and wait for its kernel."""
     page.goto(server.url(f"lab/workspaces/{secrets.token_hex(4)}/tree/{name}"))
     page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function(APP_READY)
     page.evaluate(KERNEL_READY)
 
 
@@ -273,28 +287,33 @@ def screenshot(page, name):
 
 
 def picture(locator):
-    """Return the picture of an element, once three in a row are the same.
+    """Return the picture of a figure, once it is there and has been the same for `SAME`.
 
-    It is the bytes of its canvases, of figures that is, which do not depend on where on the page
-    they stand, or else those of a screenshot. On a busy machine a figure is drawn in steps that
-    lie apart, axes first: two alike are not yet the end.
+    It is the bytes of its canvases, which do not depend on where on the page they stand. On a busy
+    machine a figure is drawn in steps that lie apart, axes first: two alike are not yet the end.
     """
-    before, n_alike = _picture_now(locator), 1
-    for _ in range(40):
-        locator.page.wait_for_timeout(200)
-        now = _picture_now(locator)
-        n_alike = n_alike + 1 if now == before else 1
-        if n_alike == 3:
+    before, since, end = [], 0.0, time.monotonic() + LONG / 1000
+    while time.monotonic() < end:
+        now = locator.evaluate(CANVASES)
+        if now != before:
+            before, since = now, time.monotonic()
+        elif now and time.monotonic() - since >= SAME:
             return now
-        before = now
-    return before
+        locator.page.wait_for_timeout(200)
+    pytest.fail("the figure is not there, or never the same for long")
 
 
-def _picture_now(locator):
-    return locator.evaluate(CANVASES) or locator.screenshot()
+def shared_picture(locators, *, timeout_s=60):
+    """Return the picture of figures as soon as all have the same, or fail."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        first, *others = (picture(locator) for locator in locators)
+        if all(other == first for other in others):
+            return first
+    pytest.fail(f"the pictures did not become the same within {timeout_s} s")
 
 
-def changed_picture(locator, before, *, timeout_s=20):
+def changed_picture(locator, before, *, timeout_s=60):
     """Return the picture of an element as soon as it differs from `before`, or fail."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
@@ -304,10 +323,10 @@ def changed_picture(locator, before, *, timeout_s=20):
     pytest.fail(f"the picture did not change within {timeout_s} s")
 
 
-def wait_for_picture(locator, expected, *, timeout_s=20):
+def wait_for_picture(locator, expected, *, timeout_s=60):
     """Wait until the picture of an element is the one that was there before, or fail."""
     end = time.monotonic() + timeout_s
-    while _picture_now(locator) != expected:
+    while locator.evaluate(CANVASES) != expected:
         if time.monotonic() > end:
             pytest.fail(f"the picture did not come back within {timeout_s} s")
         locator.page.wait_for_timeout(150)

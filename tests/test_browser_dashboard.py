@@ -12,6 +12,7 @@ from browser import (
     picture,
     screenshot,
     serve,
+    shared_picture,
     wait_for_picture,
 )
 from toy_runs import write_posterior_run
@@ -55,14 +56,13 @@ def open_tab(page, title):
 
 def test_maps_are_there_for_both_and_a_slider_changes_the_picture_of_one(pages):
     slices = [page.locator(".imtools-slices .bk-Figure").first for page in pages]
-    before = [picture(one) for one in slices]
+    before = shared_picture(slices)  # the same seed
     screenshot(pages[0], "dashboard-maps")
-    assert before[0] == before[1]  # the same seed
     pages[0].locator(".imtools-explorer .noUi-handle").first.focus()
     pages[0].keyboard.press("ArrowRight")
-    changed_picture(slices[0], before[0])
+    changed_picture(slices[0], before)
     pages[0].locator(".imtools-explorer :text('channel 11 of 20')").wait_for()
-    assert picture(slices[1]) == before[1]
+    assert picture(slices[1]) == before
     pages[1].locator(".imtools-explorer :text('channel 10 of 20')").wait_for()
 
 
@@ -75,6 +75,7 @@ def test_posteriors_follow_the_map_and_the_methods_of_each_person(pages):
         figure.locator("canvas").first.wait_for()
         page.locator(".imtools-posteriors select").first.select_option("seven")
         page.locator(".imtools-posteriors :text('map 6 of 12')").wait_for()
+        page.locator(".imtools-posteriors :text('Run: seven.')").wait_for()  # the last to be sent
     before = [picture(figure) for figure in figures]
     screenshot(pages[0], "dashboard-posteriors")
     pages[0].locator(".imtools-place .noUi-handle").focus()
@@ -95,6 +96,7 @@ def test_the_corner_plot_is_that_of_the_map(pages):
     page.locator(".imtools-posteriors .lm-TabBar-tabLabel:text-is('Parameters')").click()
     panel = page.locator(".imtools-corner .bk-Figure").first
     panel.locator("canvas").first.wait_for()
+    page.locator(".imtools-posteriors :text('Contours hold')").wait_for()  # the last to be sent
     before = picture(panel)
     page.locator(".imtools-place .noUi-handle").focus()
     page.keyboard.press("ArrowRight")
