@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import psutil
 import pytest
@@ -38,6 +38,7 @@ SMALL = Experiment.from_preset(
     cell_size=8.0, pool_freq=2, pool_dec=4, pool_ra=4, n_train=3, n_validation=1, n_test=1,
     n_draws=10, batch_size=4, seed=5, n_workers=1,
 )  # fmt: skip
+SLOW = SMALL.replace(n_draws=100)  # 1 s a catalogue, so that a kill comes before the last
 N = n_catalogues(SMALL)
 NAMES = {f"catalogue_{k:05d}.nc" for k in range(N)} | {"experiment.json"}
 
@@ -62,6 +63,14 @@ def serial(tmp_path_factory):
     """A data set that this process has made, never changed."""
     path = tmp_path_factory.mktemp("sets") / "serial"
     build(SMALL, path, progress=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def slow_serial(tmp_path_factory):
+    """As `serial`, of a set whose making can be stopped in the middle."""
+    path = tmp_path_factory.mktemp("sets") / "slow"
+    build(SLOW, path, progress=False)
     return path
 
 
@@ -99,7 +108,7 @@ def test_workers_write_the_same_bytes_as_one_process(tmp_path, client, serial):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_nothing_but_time(tmp_path, client, serial, caplog):  # F8
+def test_a_killed_worker_costs_nothing_but_time(tmp_path, client, slow_serial, caplog):  # F8
     path, left = tmp_path / "set", []
     pids = list(client.run(os.getpid).values())
 
@@ -111,12 +120,12 @@ def test_a_killed_worker_costs_nothing_but_time(tmp_path, client, serial, caplog
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
     with caplog.at_level(logging.WARNING):
-        made = build(SMALL, path, client=client, progress=False)
+        made = build(SLOW, path, client=client, progress=False)
     killer.join()
     assert left[0] > 0  # it died in the middle
     assert made == list(range(N))
     assert "was lost; what it was at is done again" in caplog.text
-    assert_same_files(path, serial)
+    assert_same_files(path, slow_serial)
     wait_for(lambda: len(client.nthreads()) == 2)  # another has taken its place
     assert pids[0] not in client.run(os.getpid).values()
 
@@ -139,12 +148,12 @@ if __name__ == "__main__":
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_an_ended_driver_takes_its_workers_along_and_loses_nothing_done(
-    tmp_path, serial, end
+    tmp_path, slow_serial, end
 ):  # F9
     path = tmp_path / "set"
     (tmp_path / "driver.py").write_text(SIMULATE)
     words = ["--preset", "tiny", "--folder", path]
-    for name, value in SMALL.replace(n_workers=2).flat().items():
+    for name, value in SLOW.replace(n_workers=2).flat().items():
         words += ["-p", f"{name}={json.dumps(value)}"]
     driver = subprocess.Popen(
         [sys.executable, tmp_path / "driver.py", *words],
@@ -161,7 +170,7 @@ def test_an_ended_driver_takes_its_workers_along_and_loses_nothing_done(
         assert not psutil.wait_procs(children, timeout=20)[1]
     finally:
         for process in [driver, *children]:
-            if process.poll() is None if process is driver else process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
         driver.wait()
     assert driver.returncode == (130 if end == signal.SIGINT else -end)
@@ -170,8 +179,8 @@ def test_an_ended_driver_takes_its_workers_along_and_loses_nothing_done(
     assert 1 <= len(there) < N
     if end == signal.SIGINT:
         assert {p.name for p in path.iterdir()} < NAMES  # no lock, nothing half written
-    assert build(SMALL, path, progress=False) == [k for k in range(N) if k not in there]
-    assert_same_files(path, serial)
+    assert build(SLOW, path, progress=False) == [k for k in range(N) if k not in there]
+    assert_same_files(path, slow_serial)
 
 
 # --- anything
@@ -525,7 +534,7 @@ def credentials(tmp_path):
 
 @pytest.mark.slow
 def test_slurm_jobs_make_the_same_bytes_and_one_that_is_lost_is_asked_for_again(
-    tmp_path, serial, slurm, credentials
+    tmp_path, slow_serial, slurm, credentials
 ):
     import dask
 
@@ -544,11 +553,11 @@ def test_slurm_jobs_make_the_same_bytes_and_one_that_is_lost_is_asked_for_again(
     ):
         assert client.scheduler.address.startswith("tls://127.0.0.1:")
         killer.start()
-        assert build(SMALL, path, client=client, progress=False) == list(range(N))
+        assert build(SLOW, path, client=client, progress=False) == list(range(N))
         killer.join()
         assert left[0] > 0  # it died in the middle
         assert len(slurm()) > len(killed)
-    assert_same_files(path, serial)
+    assert_same_files(path, slow_serial)
 
     def running(job):
         return [p for p in psutil.process_iter() if _group_of(p) == job]

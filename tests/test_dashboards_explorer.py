@@ -1,5 +1,6 @@
 """The map explorer without a browser: what its controls do, shows, saves, and leaves behind."""
 
+import gc
 import json
 
 import ipywidgets as widgets
@@ -257,6 +258,7 @@ def test_a_survey_is_applied_once_however_often_the_button_is_clicked(explorer, 
     monkeypatch.setattr(
         explorer_module, "make_layers", lambda *a: made.append(a) or make(*a)
     )  # fmt: skip
+    monkeypatch.setattr("imtools.dashboards.messages.PAUSE", 30.0)  # a click takes long here
     explorer.survey.controls["n_pix"].value = 8
     assert not made  # until the button is pressed
     explorer.apply.click()
@@ -361,5 +363,7 @@ def test_a_dashboard_opened_and_closed_fifty_times_leaves_nothing(tiny, monkeypa
         explorer.close()
         assert set(open_widgets()) == before
         if number == 9:  # caches of libraries are full
+            gc.collect()
             memory = process.memory_info().rss
+    gc.collect()
     assert process.memory_info().rss - memory < 30e6  # 40 that stay open hold 100 MB

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import numpy.testing as npt
@@ -326,7 +327,10 @@ def wait_for(condition, seconds=90.0):
 
 
 def has_ended(process):
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # just now
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -368,8 +372,9 @@ def test_a_killed_driver_takes_its_workers_along_and_loses_nothing_done(
         driver.wait()
         wait_for(lambda: all(map(has_ended, workers)), seconds=20.0)
     finally:
-        for process in (driver, *(w for w in workers if not has_ended(w))):
-            process.kill()
+        for process in (driver, *workers):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         driver.communicate()
     there = [k for k in range(N) if catalogue_path(path, k).exists()]
     assert 1 <= len(there) < N

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import nbformat
 import psutil
@@ -54,7 +55,10 @@ def data(tmp_path, monkeypatch):
 
 
 def is_running(pid):
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_until(condition, seconds=60):
@@ -370,13 +374,15 @@ while True:
 """
 
 
-@pytest.mark.slow
-def test_a_cell_that_hangs_times_out_and_its_kernel_is_gone(notebook):  # F14
-    begun = time.monotonic()
-    run = run_notebook(notebook(HANG), timeout=15)
-    assert time.monotonic() - begun < 60
+def test_a_cell_that_hangs_times_out_and_its_kernel_is_gone(notebook, data, monkeypatch):  # F14
+    def clock():  # time is over once the cell hangs, however long its kernel takes to start
+        hangs = any(pid.read_text() for pid in data.glob("runs/*/pid"))
+        return time.monotonic() + (600 if hangs else 0)
+
+    monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=clock))
+    run = run_notebook(notebook(HANG), timeout=600)
     assert run.state == "failed"
-    assert run.reason == "timeout: stopped after 15 s"
+    assert run.reason == "timeout: stopped after 600 s"
     assert not is_running(int((run.folder / "pid").read_text()))
     nbformat.validate(nbformat.read(run.folder / "notebook.ipynb", as_version=4))
     assert read_json(run.folder / "status.json")["state"] == "failed"
