@@ -5,6 +5,7 @@ import pytest
 from imtools import networks
 from imtools.counts import DEFAULT_EDGES, count_sources
 from imtools.networks import VoxelCounts
+from imtools.networks.counting import Corrected
 from imtools.painting import temperature
 from imtools.statistics import SUMMARIES
 from imtools.statistics.summaries import N_LUMINOSITIES
@@ -69,6 +70,53 @@ def test_what_cannot_be_counted_is_refused(changes, match):
         networks.build("counting", SHAPE, 49, **{"log_l_edges": EDGES} | changes)
 
 
-def test_a_map_itself_is_refused():
-    with pytest.raises(ValueError, match="set reads to 'luminosity'"):
-        networks.build("counting", (64, 64, 10), 49)
+@pytest.mark.parametrize("shape", [(64, 64, 10), (1, 1, 700), (2, 1, 2 * N_LUMINOSITIES)])
+def test_what_is_no_summary_of_luminosities_is_refused(shape):
+    with pytest.raises(ValueError, match="set reads to 'luminosity' or 'luminosity_scales'"):
+        networks.build("counting", shape, 49)
+
+
+def noisy_maps(dn, rng):
+    """Return maps of 0.1 uK of noise with sources of 49 bins, `dn` (n, 49), and their counts."""
+    survey = Survey.notes(n_pix=64, n_chan=20)
+    chi = survey.cosmology.comoving_distance(survey.cube(np.zeros(survey.shape))["z"].values)
+    maps, counts = rng.normal(0, 0.1, (len(dn), *survey.shape)), []
+    for one, means in zip(maps, dn, strict=True):
+        n = rng.poisson(means)
+        l_co = 10 ** rng.uniform(np.repeat(EDGES[:-1], n), np.repeat(EDGES[1:], n))
+        places = rng.permutation(one.size)[: l_co.size]
+        channel = np.unravel_index(places, survey.shape)[0]
+        one.flat[places] += temperature(l_co, chi[channel], survey)
+        counts.append(n)
+    template = survey.cube(maps[0]).expand_dims(sample=len(dn))
+    return template.copy(data=maps), np.array(counts)
+
+
+def test_in_noise_bright_sources_are_counted_and_the_rest_starts_from_the_mean():
+    rng = np.random.default_rng(2)
+    dn = np.geomspace(200, 5, 49) * rng.uniform(0.5, 2, (12, 1))
+    maps, counts = noisy_maps(dn, rng)
+    features = SUMMARIES["luminosity_scales"](maps, temp_scale=1.0).astype("float32")[:, None, None]
+    truth = np.log10(np.maximum(counts, 0.5))
+    mean, width = truth.mean(axis=0), truth.std(axis=0)
+    model = networks.build("counting", features.shape[1:], 49, log_l_edges=EDGES)
+    networks.adapt(model, features, target=(mean, width))
+    answer = model.predict(features, verbose=0) * width + mean
+    bright = EDGES[:-1] > 6.0
+    # the noise is some 10^4.5 Lsun: at 10^6 it moves one source in ten to the next bin
+    assert np.sqrt(np.mean((answer - truth)[:, bright] ** 2)) < 0.4 * width[bright].mean()
+    npt.assert_allclose(answer[:, :10], np.tile(mean[:10], (12, 1)), atol=1e-5)
+
+
+def test_in_noise_the_bins_that_are_counted_are_kept_with_the_model():
+    layer = Corrected(noisy=True)
+    found, ratio = np.array([[3.0, 2.0, 1.0, 9.0, 9.0, 9.0]]), np.zeros((1, 3))
+    layer([found, ratio])
+    layer.adapt([found, ratio])
+    layer.adapt_target(np.array([1.0, 1.9, 1.0]), np.array([1.0, 1.0, 2.0]))
+    npt.assert_allclose(layer([found, ratio]), [[0.0, 0.1, 0.0]], atol=1e-6)
+    again = Corrected.from_config(layer.get_config())
+    again([found, ratio])
+    again.set_weights(layer.get_weights())
+    other = np.array([[4.0, 3.0, 2.0, 9.0, 9.0, 9.0]])
+    npt.assert_allclose(again([other, ratio]), [[0.0, 1.1, 0.5]], atol=1e-6)

@@ -100,8 +100,15 @@ def check_reads(experiment):
             f"for a network that reads {reads}"
         )
         raise ValueError(msg)
-    if architecture == "counting" and reads != "luminosity":
-        msg = f"reads is {reads!r}, expected 'luminosity' for the architecture counting"
+    counted = ("luminosity", "luminosity_scales")
+    if architecture == "counting" and reads not in counted:
+        msg = f"reads is {reads!r}, expected {' or '.join(counted)} for the architecture counting"
+        raise ValueError(msg)
+    if architecture == "counting" and reads == counted[1] and not experiment.training.standardise:
+        msg = (
+            "standardise is false, expected true for the architecture counting that reads "
+            f"{reads}: bins that noise fills start from the mean of the training fields"
+        )
         raise ValueError(msg)
 
 

@@ -117,7 +117,7 @@ class NetworkStage(Stage):
 
     architecture: str = _field("histogram", "1", "name in networks.ARCHITECTURES")
     reads: str = _field(
-        "map", "1", "the map, or for the architecture dense a name in statistics.SUMMARIES"
+        "map", "1", "the map, or for dense and counting networks a name in statistics.SUMMARIES"
     )
     temp_scale: float = _field(
         0.0, "uK", "sets the bins of a summary; 0 takes the spread of training voxels", ge=0

@@ -10,6 +10,7 @@ from imtools.networks.registry import check_input_shape, register
 from imtools.statistics.summaries import BRIGHT, FAINT, N_LUMINOSITIES
 
 FLOOR = 0.5  # voxels that an empty bin counts under the logarithm
+FILLED = 0.3  # dex, by which voxels outnumber sources in training where noise fills a bin
 
 
 @register("counting")
@@ -22,10 +23,14 @@ def build_counting(
     function. The network starts with that and learns the ratio, which blending sets: it cannot
     answer with what it has learnt by heart, and knows functions that it was never shown.
 
+    In noise, told by the summary "luminosity_scales", bright sources can still be counted, and the
+    bins that noise fills start from the mean of the training fields instead.
+
     Parameters
     ----------
     input_shape : tuple of int
-        (1, 1, n_features) of the summary "luminosity", see `statistics.SUMMARIES`.
+        (1, 1, n_features) of the summary "luminosity" or "luminosity_scales", see
+        `statistics.SUMMARIES`.
     n_outputs : int
         Bins of the luminosity function.
     log_l_edges : sequence of float, optional
@@ -49,9 +54,13 @@ def build_counting(
         If the input is not that summary, the edges do not fit the bins, or another output is asked.
     """
     caller = "build_counting"
-    shape, known = check_input_shape(input_shape, caller=caller), (1, 1, 2 * N_LUMINOSITIES)
-    if shape != known:
-        msg = f"{caller}: input_shape is {shape}, expected {known}; set reads to 'luminosity'"
+    shape = check_input_shape(input_shape, caller=caller)
+    n_scales, rest = divmod(shape[2], 2 * N_LUMINOSITIES)
+    if shape[:2] != (1, 1) or rest:
+        msg = (
+            f"{caller}: input_shape is {shape}, expected {(1, 1, 2 * N_LUMINOSITIES)} or so many "
+            "for each scale; set reads to 'luminosity' or 'luminosity_scales'"
+        )
         raise ValueError(msg)
     if log_l_edges is None:
         log_l_edges = np.linspace(*np.log10(DEFAULT_EDGES[[0, -1]]), n_outputs + 1)
@@ -70,12 +79,15 @@ def build_counting(
     hidden = keras.layers.Dropout(dropout, name="dropout")(hidden)
     bend = keras.layers.Dense(n_outputs, kernel_initializer="zeros", name="bend")(hidden)
     ratio = keras.layers.Add(name="log_ratio")([linear, bend])
-    return keras.Model(inputs, Corrected(name="log_dn")([found, ratio]), name="counting")
+    answer = Corrected(noisy=n_scales > 1, name="log_dn")([found, ratio])
+    return keras.Model(inputs, answer, name="counting")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class VoxelCounts(keras.layers.Layer):
     """Voxels in each bin of the luminosity function, and above its lower edge, both as log10.
+
+    Of a summary on several scales, those of each scale, one after the other.
 
     Parameters
     ----------
@@ -95,12 +107,14 @@ class VoxelCounts(keras.layers.Layer):
             raise ValueError(msg)
 
     def call(self, inputs):
-        """Return log10 of the counts, shape (batch, 2 n_bins); an empty bin counts 0.5."""
-        shares = ops.cast(self._shares(), inputs.dtype)
-        counts = ops.matmul(ops.expm1(inputs[:, :N_LUMINOSITIES]), shares)
-        above = ops.flip(ops.cumsum(ops.flip(counts, axis=1), axis=1), axis=1)
-        both = ops.concatenate([counts, above], axis=1)
-        return ops.log(ops.maximum(both, FLOOR)) / np.log(10)
+        """Return log10 of the counts, shape (batch, n_scales 2 n_bins); an empty bin counts 0.5."""
+        shares, parts = ops.cast(self._shares(), inputs.dtype), []
+        for start in range(0, inputs.shape[1], 2 * N_LUMINOSITIES):
+            voxels = ops.expm1(inputs[:, start : start + N_LUMINOSITIES])
+            counts = ops.matmul(voxels, shares)
+            above = ops.flip(ops.cumsum(ops.flip(counts, axis=1), axis=1), axis=1)
+            parts += [counts, above]
+        return ops.log(ops.maximum(ops.concatenate(parts, axis=1), FLOOR)) / np.log(10)
 
     def _shares(self):
         """Return what share of each summary bin lies in each bin of the luminosity function."""
@@ -111,8 +125,9 @@ class VoxelCounts(keras.layers.Layer):
         return np.maximum(overlap, 0) / (fine[1] - fine[0])
 
     def compute_output_shape(self, input_shape):
-        """Return (batch, 2 n_bins)."""
-        return (input_shape[0], 2 * len(self.log_l_edges) - 2)
+        """Return (batch, n_scales 2 n_bins)."""
+        n_scales = input_shape[1] // (2 * N_LUMINOSITIES)
+        return (input_shape[0], n_scales * (2 * len(self.log_l_edges) - 2))
 
     def get_config(self):
         """Return every argument of ``__init__``."""
@@ -121,25 +136,55 @@ class VoxelCounts(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class Corrected(keras.layers.Layer):
-    """Add the log10 of a ratio to that of counts, and bring the sum to the scale of the targets."""
+    """Add the log10 of a ratio to that of counts, and bring the sum to the scale of the targets.
+
+    Parameters
+    ----------
+    noisy : bool
+        Whether bins in which voxels outnumber the sources of the training fields are left out of
+        the counts.
+    """
+
+    def __init__(self, noisy=False, **kwargs):
+        super().__init__(**kwargs)
+        self.noisy = noisy
+        self.usual = None  # log10 counts of training maps, between `adapt` and `adapt_target`
 
     def build(self, input_shape):
         """Make the weights that hold the scale, so that they are saved with the model."""
         shape = (input_shape[1][1],)
         self.mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="mean")
         self.width = self.add_weight(shape=shape, initializer="ones", trainable=False, name="width")
+        if self.noisy:
+            self.counted = self.add_weight(
+                shape=shape, initializer="ones", trainable=False, name="counted"
+            )
         super().build(input_shape)
+
+    def adapt(self, values):
+        """Keep the mean log10 counts of training maps; `values` are those, and the ratio."""
+        counts, ratio = values
+        self.usual = counts[:, : ratio.shape[1]].mean(axis=0)
 
     def adapt_target(self, mean, width):
         """Set the scale from mean and width of log10 counts of the training fields."""
         self.mean.assign(mean)
         self.width.assign(width)
+        if self.noisy:
+            self.counted.assign((self.usual - mean < FILLED).astype("float32"))
 
     def call(self, inputs):
         """Return the scaled log10 of the corrected counts, shape (batch, n_bins)."""
         counts, ratio = inputs
-        return (counts[:, : ratio.shape[1]] + ratio - self.mean) / self.width
+        counts = counts[:, : ratio.shape[1]]
+        if self.noisy:
+            counts = self.counted * counts + (1 - self.counted) * self.mean
+        return (counts + ratio - self.mean) / self.width
 
     def compute_output_shape(self, input_shape):
         """Return (batch, n_bins)."""
         return input_shape[1]
+
+    def get_config(self):
+        """Return every argument of ``__init__``."""
+        return super().get_config() | {"noisy": self.noisy}
