@@ -24,6 +24,12 @@ def test_each_field_has_its_own_message():
         ({"loss": "poisson", "target": "phi"}, "loss", "is 'poisson', target 'phi'"),
         ({"batch_size": 5000}, "batch_size", "expected at most the 512"),
         ({"architecture": "dense", "reads": "vi"}, "reads", "expected one of map"),
+        ({"architecture": "counting", "reads": "pk"}, "reads", "luminosity or luminosity_scales"),
+        (
+            {"architecture": "counting", "reads": "luminosity_scales", "standardise": False},
+            "standardise",
+            "expected true for the architecture counting",
+        ),
     ],
 )
 def test_what_does_not_go_together_stands_at_the_first_field_it_names(values, field, words):
