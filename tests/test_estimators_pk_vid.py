@@ -159,6 +159,8 @@ def test_where_few_draws_carry_the_weight_a_chain_tells(method, sides, experimen
     monkeypatch.setattr(power_spectrum, "LEAST_ESS", np.inf)
     by_chain = replace(method).quantiles(x)
     assert len(chains) == 2
+    with pytest.warns(UserWarning, match="not converged after 100 steps"):
+        replace(method, chain_steps=100).quantiles(x[:1])
     low, median, high = (QUANTILES.index(q) for q in (0.16, 0.5, 0.84))
     offset = (by_chain - by_weights)[:, median, :8] / (by_weights[:, high] - by_weights[:, low])[
         :, :8

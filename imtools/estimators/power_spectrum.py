@@ -18,6 +18,7 @@ from imtools.inference import (
     run_chain,
     sample_prior,
 )
+from imtools.inference.chain import MAX_STEPS
 
 SAMPLERS = ("importance", "emcee")
 N_PRIOR = 20_000  # draws of the prior that all maps share
@@ -35,6 +36,7 @@ class PowerSpectrum(Estimator):
     sampler_name: str  # "importance" or "emcee"
     floor: float  # sources that an empty bin stands for under a logarithm
     seed: int  # of the draws behind quantiles
+    chain_steps: int = MAX_STEPS  # at most, of a chain, converged or not
     kept: dict = field(default_factory=dict, init=False, repr=False)  # posteriors, by features
 
     def inputs(self, maps, experiment, rng=None):
@@ -91,7 +93,8 @@ class PowerSpectrum(Estimator):
             weighted = sample_prior(posterior, rng=rng, draws=self.prior)
             if weighted.ess >= LEAST_ESS:
                 return weighted.u[weighted.resample(N_POSTERIOR, rng)]
-        u = normals(run_chain(posterior, rng=rng), self.likelihood.emulator.space)
+        chain = run_chain(posterior, rng=rng, max_steps=self.chain_steps)
+        u = normals(chain, self.likelihood.emulator.space)
         return u[rng.integers(len(u), size=N_POSTERIOR)]
 
     def parameter_draws(self, maps, experiment, rng=None, n_draws=500):
