@@ -141,8 +141,8 @@ class Corrected(keras.layers.Layer):
     Parameters
     ----------
     noisy : bool
-        Whether bins in which voxels outnumber the sources of the training fields are left out of
-        the counts.
+        Whether bins in which voxels outnumber the sources of the training fields, and all fainter
+        ones, are left out of the counts.
     """
 
     def __init__(self, noisy=False, **kwargs):
@@ -171,7 +171,9 @@ class Corrected(keras.layers.Layer):
         self.mean.assign(mean)
         self.width.assign(width)
         if self.noisy:
-            self.counted.assign((self.usual - mean < FILLED).astype("float32"))
+            filled = self.usual - mean > FILLED
+            # fainter than one that noise fills, all are: some hold as many voxels by chance
+            self.counted.assign((np.cumsum(filled[::-1])[::-1] == 0).astype("float32"))
 
     def call(self, inputs):
         """Return the scaled log10 of the corrected counts, shape (batch, n_bins)."""
