@@ -114,7 +114,8 @@ def judge_elsewhere(
     by_set = []
     for one in sets.values():
         with warnings.catch_warnings():  # no chain need converge on a map that fits no model
-            warnings.filterwarnings("ignore", message="run_chain: not converged")
+            for begin in ("run_chain: not converged", "More chains"):  # ours, arviz'
+                warnings.filterwarnings("ignore", message=begin)
             each = [_judge(method, one, seed, **settings) for method in methods]
         names = xr.Variable("method", [m.name for m in methods], {"long_name": "estimator"})
         judged = xr.concat(each, dim=names, coords="minimal", compat="override", join="override")
