@@ -202,18 +202,6 @@ def jupyter_lab(folder, **settings):
         yield server
 
 
-@contextmanager
-def voila(folder, notebook, **settings):
-    """Yield Voila on one notebook of `folder`; see `serve`."""
-    command = [
-        "-m", "voila", str(notebook), "--no-browser", "--port={port}",
-        "--ServerApp.ip=127.0.0.1", "--Voila.ip=127.0.0.1", "--token={token}",
-        "--Voila.port_retries=0",
-    ]  # fmt: skip
-    with serve(command, folder, ready="", **settings) as server:
-        yield server
-
-
 def _free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
